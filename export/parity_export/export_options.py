@@ -60,9 +60,7 @@ class ExportOptions:
         if self.ir_version is not None and not OLDEST_IR <= self.ir_version <= onnx.IR_VERSION:
             raise InputError(f"IR version {self.ir_version} is not between {OLDEST_IR} and {onnx.IR_VERSION}")
         if (self.rtol is None) != (self.atol is None):
-            raise InputError(
-                f"give {argument('rtol')} and {argument('atol')} together: the one replaces nothing without the other"
-            )
+            raise InputError(f"give {argument('rtol')} and {argument('atol')} together: one alone has no effect")
         if not all(0 <= value < float("inf") for value in (self.rtol or 0.0, self.atol or 0.0)):
             raise InputError("rtol and atol must be finite and at least 0")
         if not isinstance(self.certified, bool):

@@ -78,8 +78,8 @@ def _origin(contract: ModelContract) -> str:
     producer = contract.provenance.get("producer")
     by = "" if producer is None else f" that {as_text(str(producer))} wrote"
     return (
-        f"Adopted by Parity from an ONNX file{by}, and refused unless onnxruntime answers as the file's own graph, "
-        "evaluated in float64, does."
+        f"Adopted by Parity from an ONNX file{by}, and refused unless onnxruntime computes the same outputs "
+        "as the file's own graph, evaluated in float64."
     )
 
 
@@ -218,7 +218,7 @@ def _cells_note(contract: ModelContract) -> str:
     lines = ["The last axis of an input holds the columns of its features, in the order of `contract.json`."]
     if kinds & {"categorical", "code"}:
         lines.append(
-            '`categories` takes text as it stands in the table; a missing cell is `""`, and a text that training has '
+            '`categories` takes text as it is in the table; a missing cell is `""`, and a text that training has '
             "not seen is an unknown one, never an error."
         )
     if "code" in kinds:

@@ -156,7 +156,7 @@ def _refuse_lost_files(target: Path) -> None:
         raise InputError(f"{target} is not replaced, its files are not known: {error}; move it away first") from error
     if others:
         raise InputError(
-            f"{target} holds {others[0]}, which is no file of the package and would be lost; move it away first"
+            f"{target} holds {others[0]}, which is not a file of the package and would be lost; move it away first"
         )
 
 
@@ -181,7 +181,7 @@ def _of_opset(gated: GatedGraph) -> str:
         return ""
     return (
         f"ONNX's converter, which made this graph of opset {made} from the file's of opset {own}, may have changed it: "
-        f"export the model anew with {argument('opset', 18)} of its exporter; "
+        f"export the model again with {argument('opset', 18)} of its exporter; "
     )
 
 

@@ -93,11 +93,11 @@ def nothing_to_record(contract: ModelContract, expected: ExpectedOutputs) -> str
     infinite = [np.isinf(by_row(values)[ordinary]).any(axis=1) for values in expected.float64.values()]
     if np.any(infinite, axis=0).all():
         return (
-            f"{contract.name} answers every probe with an infinity, which test vectors cannot hold; return a large "
-            "number in its place, such as -1e9 for what is masked"
+            f"{contract.name} returns an infinity for every probe, which test vectors cannot hold; return a large "
+            "number instead, such as -1e9 for what is masked"
         )
     if not (_finite(expected) & ordinary).any():
-        return f"no probe of {contract.name} has finite answers; is the module trained?"
+        return f"no probe of {contract.name} has finite outputs; is the module trained?"
     return (
         f"rounding alone changes what {contract.name} answers to every probe, so that no test vectors can be recorded; "
         f"give rows that it answers steadily with {argument('sample', option='--samples')}"

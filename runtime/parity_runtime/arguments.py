@@ -101,4 +101,4 @@ def check_choice(name: str, given: object, known: Sequence[str]) -> None:
     """
     if given not in known:
         listed = ", ".join(map(repr, known))
-        raise InputError(f"{argument(name)} is {shown(given)}, none of {listed}{did_you_mean(given, known)}")
+        raise InputError(f"{argument(name)} is {shown(given)}, not one of {listed}{did_you_mean(given, known)}")

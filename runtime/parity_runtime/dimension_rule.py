@@ -60,7 +60,7 @@ class DimensionRule:
         """
         match = _RULE.fullmatch(text) if isinstance(text, str) else None
         if match is None or not match["rest"].strip():
-            raise InputError(f"{shown(text)} is no rule for a dimension; write {_FORMS}")
+            raise InputError(f"{shown(text)} is not a rule for a dimension; write {_FORMS}")
         clauses = [clause.strip() for clause in match["rest"].split(",")]
         terms, constant = _sum(clauses.pop(0)[1:], text) if clauses[0].startswith("=") else ((), 0)
         rule = cls(match["name"], *_bounds(clauses, text), terms, constant)
@@ -131,7 +131,7 @@ def _bounds(clauses: Iterable[str], text: str) -> tuple[int, int | None, int]:
             multiple = math.lcm(multiple, int(found[1]))
         else:
             near = did_you_mean(clause.split(" ")[0], ("in", "multiple of"))
-            raise InputError(f"{shown(text)}: {shown(clause)} is no rule of a dimension{near}; write {_FORMS}")
+            raise InputError(f"{shown(text)}: {shown(clause)} is not a rule of a dimension{near}; write {_FORMS}")
     return low, None if high == LARGEST and low <= high else high, multiple
 
 
@@ -142,7 +142,7 @@ def _sum(expression: str, text: str) -> tuple[tuple[tuple[str, int], ...], int]:
     while place < len(expression.rstrip()):
         found = _TERM.match(expression, place)
         if found is None or (place and not found[1]):
-            raise InputError(f"{shown(text)} is no sum; a derived dimension is written as total = past + 2*time + 1")
+            raise InputError(f"{shown(text)} is not a sum; a derived dimension is written as total = past + 2*time + 1")
         sign, place = -1 if found[1] == "-" else 1, found.end()
         if found[5] is not None:
             constant += sign * int(found[5])
@@ -151,7 +151,7 @@ def _sum(expression: str, text: str) -> tuple[tuple[tuple[str, int], ...], int]:
             terms[other] = terms.get(other, 0) + sign * int(found[2] or 1)
     kept = tuple((other, factor) for other, factor in terms.items() if factor)
     if not kept:
-        raise InputError(f"{shown(text)} names no other dimension; a fixed size stands in the shape itself")
+        raise InputError(f"{shown(text)} names no other dimension; write a fixed size into the shape itself")
     return kept, constant
 
 

@@ -28,7 +28,7 @@ try:
     from mlflow.types.schema import AnyType
 except ModuleNotFoundError as error:
     raise MissingExtraError(
-        "parity_runtime.mlflow needs MLflow 3, which is not installed; it wants pyarrow below 26, so install it in an "
+        "parity_runtime.mlflow needs MLflow 3, which is not installed; it needs pyarrow below 26, so install it in an "
         "environment without Parity's constraints: pip install 'mlflow>=3.17.2'"
     ) from error
 
@@ -111,7 +111,9 @@ def signature(contract: ModelContract, *, certified: bool = False) -> ModelSigna
     check_gives_columns(contract)
     inputs = [ColSpec(_column_type(feature), feature.name) for feature in contract.row_features]
     if not inputs:
-        raise InputError(f"{contract.name} takes no columns of a table; log it with mlflow.pyfunc and Predictor.run")
+        raise InputError(
+            f"{contract.name} does not take the columns of a table; log it with mlflow.pyfunc and Predictor.run"
+        )
     return ModelSignature(inputs=Schema(inputs), outputs=Schema(_answers(contract, certified)))
 
 

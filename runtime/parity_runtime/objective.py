@@ -69,7 +69,7 @@ def check_objective(objective: str | None, task: str) -> None:
             "for the mean"
         )
     if task != "regression":
-        raise FormatError(f"objective is {shown(objective)}, which goes with a regression; the task is {task}")
+        raise FormatError(f"objective is {shown(objective)}, which is for a regression; the task is {task}")
 
 
 def constant_name(objective: str | None) -> str:

@@ -33,7 +33,7 @@ def check_operators(names: Iterable[str]) -> frozenset[str]:
     for name in found:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise InputError(
-                f"{shown(name)} is no operator that may be allowed; those that onnxruntime ships are written as "
+                f"{shown(name)} is not an operator that may be allowed; those that onnxruntime ships are written as "
                 f"{SHIPPED}::Gelu"
             )
         if name.partition("::")[2] in _NEVER:

@@ -59,8 +59,8 @@ class _PackageEstimator:
             predictor = Predictor(self.path, **self._options[1])
             if predictor.__sklearn_tags__().estimator_type != self._kind:
                 raise InputError(
-                    f"{self.path} is no {self._kind} (its task is {predictor.contract.task}); load_estimator chooses "
-                    "the class that fits"
+                    f"{self.path} is not a {self._kind} (its task is {predictor.contract.task}); load_estimator "
+                    "chooses the class that fits"
                 )
             self._take(predictor)
         return self._predictor

@@ -80,7 +80,7 @@ def predict(  # noqa: PLR0913 -- the options of parity predict, by name
     check_spark()
     if not hasattr(df, "mapInArrow"):
         raise InputError(
-            f"{type(df).__module__}.{type(df).__name__} is no DataFrame of Spark's; make one with "
+            f"{type(df).__module__}.{type(df).__name__} is not a DataFrame of Spark's; make one with "
             "SparkSession.createDataFrame"
         )
     worker = WorkerPredictor.of(package, certified=certified, allow_operators=allow_operators)

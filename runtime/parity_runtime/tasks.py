@@ -136,7 +136,7 @@ def check_thresholds(task: Task, thresholds: Sequence[float], logit_thresholds: 
     """
     if task != "multilabel":
         if thresholds or logit_thresholds:
-            raise FormatError(f"thresholds go with the task multilabel, not {task}")
+            raise FormatError(f"thresholds are for the task multilabel, not {task}")
         return
     if len(thresholds) != count or len(logit_thresholds) != count:
         raise FormatError(

@@ -76,7 +76,7 @@ class TensorSpec:
         """
         match = _SPEC.fullmatch(text)
         if match is None:
-            raise InputError(f'{shown(text)} is no tensor; write "name: float32[batch, 3]"')
+            raise InputError(f'{shown(text)} is not a tensor; write "name: float32[batch, 3]"')
         sizes = [part.strip() for part in match["shape"].split(",")] if match["shape"].strip() else []
         shape = tuple(int(size) if size.isdecimal() and len(size) < 20 else size for size in sizes)
         for size in shape:
@@ -111,6 +111,6 @@ class TensorSpec:
             case {"name": str(name), "dtype": str(dtype), "shape": list(shape)}:
                 domain = value.get("domain", "")
                 if not isinstance(domain, str):
-                    raise FormatError(f"tensor {shown(name)} has the domain {shown(domain)}, which is no text")
+                    raise FormatError(f"tensor {shown(name)} has the domain {shown(domain)}, which is not text")
                 return cls(name, dtype, tuple(shape), domain)
         raise FormatError(f"a tensor is written as {{name, dtype, shape}}, found {shown(value)}")

@@ -156,7 +156,7 @@ def test_wheels_that_are_not_taken(tmp_path: Path, text: str, name: str, line: s
     assert not (tmp_path / "image").exists()
 
 
-@pytest.mark.parametrize(("content", "reason"), [(None, "No such file"), (b"no zip", "it is no wheel")])
+@pytest.mark.parametrize(("content", "reason"), [(None, "No such file"), (b"no zip", "it is not a wheel")])
 def test_files_that_are_no_wheels(tmp_path: Path, content: bytes | None, reason: str) -> None:
     path = tmp_path / NAME
     if content is not None:
@@ -166,7 +166,7 @@ def test_files_that_are_no_wheels(tmp_path: Path, content: bytes | None, reason:
 
 
 def test_no_instruction_hides_in_the_name_of_an_image(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no name of an image; python:3.13-slim is one"):
+    with pytest.raises(InputError, match="not the name of an image, such as python:3.13-slim"):
         deploy_docker([DATA / "xor"], tmp_path / "image", PLAIN, DockerOptions(wheel(tmp_path), "python\nRUN evil"))
 
 

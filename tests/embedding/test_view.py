@@ -136,7 +136,7 @@ def test_without_its_libraries_it_names_the_command_that_installs_them(tmp_path:
 
 def test_what_cannot_be_shown_is_one_line(tmp_path: Path, libraries: Path, address: tuple[str, int]) -> None:
     given = ("--libraries", libraries)
-    assert "is no package" in refused(tmp_path, *given, home=tmp_path)
+    assert "is not a package" in refused(tmp_path, *given, home=tmp_path)
     assert "is the package" in refused(DATA / "xor", *given, "--digest", "0" * 64, home=tmp_path, code=3)
     taken = refused(DATA / "xor", *given, "--port", address[1], home=tmp_path)
     assert f"127.0.0.1:{address[1]} cannot be listened on" in taken

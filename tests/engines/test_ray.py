@@ -120,5 +120,5 @@ def test_a_package_that_is_replaced_fails_the_job(tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_with_a_package_is_said_before_anything_runs(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is no package"):
+    with pytest.raises(InputError, match="is not a package"):
         predict(None, tmp_path / "nowhere")

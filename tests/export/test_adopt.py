@@ -114,7 +114,7 @@ def test_a_graph_that_onnx_s_converter_changed_is_refused_with_a_way_out(tmp_pat
     old = parsed("""mine (float[batch, 3, 3] x) => (float[batch, 3, 3] y)
         <float[3] slope = {0.1, 0.5, 2.0}> { y = PRelu(x, slope) }""", opset=6, ir_version=3)  # fmt: skip
     words = (
-        "ONNX's converter, which made .* opset 18 from the file's of opset 6, .*: export the model anew with opset=18"
+        "ONNX's converter, which made .* opset 18 from the file's of opset 6, .*: export the model again with opset=18"
     )
     with pytest.raises(ParityRefusedError, match=words):
         adopt_package(saved(old, tmp_path / "old.onnx"), tmp_path / "package", options=QUICK)

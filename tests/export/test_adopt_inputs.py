@@ -90,7 +90,7 @@ def test_the_smallest_length_is_found_by_halving(tmp_path: Path) -> None:
 def test_a_reshape_that_mixes_rows_is_asked_at_lengths_or_refused(tmp_path: Path) -> None:
     graph = "mine (float[{}, 4] x) => (float[a, b] y) <int64[2] s = {{2, -1}}> {{ y = Reshape (x, s) }}"
     path = saved(parsed(graph.format("batch")), tmp_path / "m.onnx")
-    with pytest.raises(InputError, match="the size of a row of y follows how many rows are asked together"):
+    with pytest.raises(InputError, match="the size of a row of y depends on how many rows are run together"):
         adopt_package(path, tmp_path / "p", options=QUICK)
     said = Adoption(inputs=["x: float32[rows, 4]"], probes=ProbeOptions(dimensions=["rows >= 1"]))
     assert source_from_onnx(path, said).contract.dimensions == {"rows": ">= 1"}

@@ -62,7 +62,7 @@ def test_a_wrong_weight_and_a_fixed_batch_fail_with_their_reasons(module, tmp_pa
 
 def test_what_is_no_model_is_one_sentence(module, tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("hello")
-    for name, words in (("absent.onnx", "cannot read"), ("text.onnx", "is no ONNX model")):
+    for name, words in (("absent.onnx", "cannot read"), ("text.onnx", "is not an ONNX model")):
         with pytest.raises(InputError, match=words):
             assert_parity(module, tmp_path / name, [SPEC])
 

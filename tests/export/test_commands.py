@@ -40,7 +40,7 @@ def test_an_external_module_is_exported_from_the_command_line(parity, weights: P
 @pytest.mark.parametrize(
     ("source", "options", "code", "word"),
     [
-        ("absent", [], 1, "is no run"),
+        ("absent", [], 1, "is not a run"),
         ("absent:Net", ["--weights", "w.pt"], 1, "cannot import absent"),
         ("tests.export.modules:Absent", ["--weights", "w.pt"], 1, "no callable 'Absent'"),
         ("tests.export.modules:not_a_module", ["--weights", "w.pt"], 1, "gives a int"),
@@ -52,7 +52,7 @@ def test_an_external_module_is_exported_from_the_command_line(parity, weights: P
         (MODULE, ["--weights", "w.pt", *OPTIONS, "--arg", "num_hidden=5"], 1, "linear1.weight"),
         (MODULE, ["--weights", "w.pt", *AS_LOGITS], 1, "ends in Sigmoid"),
         (MODULE, ["--weights", "w.pt", *OPTIONS, "--output", "logits"], 1, "takes one --output, not 2"),
-        (MODULE, ["--weights", "w.pt", *OPTIONS, "--input", "features"], 1, "is no tensor"),
+        (MODULE, ["--weights", "w.pt", *OPTIONS, "--input", "features"], 1, "is not a tensor"),
         (MODULE, ["--weights", "w.pt", *OPTIONS, "--task", "guess"], 2, "guess"),
         (MODULE, ["--weights", "w.pt", *OPTIONS, "--arg", "oops"], 2, "name=value"),
         ("RUN", ["--task", "binary"], 2, "--task"),
@@ -87,14 +87,14 @@ def test_a_module_of_int32_goes_the_whole_line(parity, tmp_path: Path) -> None:
 @pytest.mark.parametrize("option", ["--input", "--arg", "--weights-key", "--strip-prefix"])
 def test_an_option_that_a_run_does_not_take_is_named_as_it_is_written(parity, tmp_path: Path, option: str) -> None:
     answer = parity("export", tmp_path, tmp_path / "package", option, "x=1")
-    assert answer.code == 2 and f"{option} goes with package.module:Callable" in answer.err
+    assert answer.code == 2 and f"{option} is for package.module:Callable" in answer.err
 
 
 @pytest.mark.parametrize("command", ["check", "diff"])
 @pytest.mark.parametrize("option", ["--arg", "--weights", "--weights-key", "--strip-prefix"])
 def test_check_and_diff_refuse_what_export_refuses(parity, tmp_path: Path, command: str, option: str) -> None:
     answer = parity(command, tmp_path, "tests/data/xor/model.onnx", option, "x=1")
-    assert answer.code == 2 and f"{option} goes with package.module:Callable" in answer.err
+    assert answer.code == 2 and f"{option} is for package.module:Callable" in answer.err
 
 
 @pytest.mark.parametrize("command", ["export", "check", "diff"])
@@ -110,12 +110,12 @@ def test_a_module_takes_no_network_of_a_run(parity, tmp_path: Path, command: str
     model = tmp_path / "package" if command == "export" else "tests/data/xor/model.onnx"
     options = ("--weights", tmp_path / "w.pt", "--network", "torch.nn:Linear", "--input", "x: float32[batch, 2]")
     answer = parity(command, "torch.nn:Linear", model, *options)
-    assert answer.code == 2 and "--network goes with a run folder; torch.nn:Linear names the network" in answer.err
+    assert answer.code == 2 and "--network is for a run folder; torch.nn:Linear names the network" in answer.err
     assert not (tmp_path / "package").exists()
 
 
 def test_what_is_no_run_is_called_none_whatever_else_was_given(parity, tmp_path: Path) -> None:
-    assert parity("export", "absent", tmp_path / "p", "--arg", "a=1").is_refused(1, "absent is no run")
+    assert parity("export", "absent", tmp_path / "p", "--arg", "a=1").is_refused(1, "absent is not a run")
 
 
 @pytest.mark.slow

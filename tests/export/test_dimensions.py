@@ -59,8 +59,8 @@ def test_a_rule_is_read_and_written(text: str, written: str) -> None:
         (["total = past + time, in 1..3", "past in 3..9"], "no sizes of the dimensions"),
         (["time in 1..5", "time in 8..9"], "no size satisfies"),
         (["total = past + time", "total = time"], "derive the same dimension"),
-        (["time"], "no rule for a dimension"),
-        (["total = past * time"], "is no sum"),
+        (["time"], "not a rule for a dimension"),
+        (["total = past * time"], "is not a sum"),
     ],
 )
 def test_a_rule_that_cannot_be_is_refused_in_one_line(texts: list[str], words: str) -> None:

@@ -132,7 +132,7 @@ def test_it_knows_every_operator_that_the_proof_knows_but_for_some() -> None:
 @pytest.mark.parametrize(
     ("nodes", "said"),
     [
-        ([("Sin", ["features"], {})], "operator Sin at node value .nothing is known of what it rounds"),
+        ([("Sin", ["features"], {})], "operator Sin at node value .nothing is known about what it rounds"),
         (
             [("Gemm", ["features", "w"], {}), ("Greater", ["Gemm0", "zero"], {}), ("Where", ["Greater1", *"ww"], {})],
             "operator Greater at node Greater1 .it decides by a computed number",

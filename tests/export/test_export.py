@@ -165,7 +165,7 @@ def test_an_existing_package_is_kept_unless_forced(xor_run: Run, xor_copy: Path)
         export_package(source_from_run(xor_run), xor_copy)
     (xor_copy / "mine.txt").write_text("mine")
     for options in (QUICK, replace(QUICK, replace=True)):  # nobody is told of a way out that ends here
-        with pytest.raises(InputError, match="holds mine.txt, which is no file of the package and would be lost"):
+        with pytest.raises(InputError, match="holds mine.txt, which is not a file of the package and would be lost"):
             export_package(source_from_run(xor_run), xor_copy, options)
     assert (xor_copy / "mine.txt").exists()
     (xor_copy / "mine.txt").unlink()

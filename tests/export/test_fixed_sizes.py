@@ -83,6 +83,6 @@ def test_a_recurrence_keeps_its_dynamic_length_where_the_code_is_read() -> None:
 def test_what_torch_fixes_in_any_case_is_told_with_the_way_out(module: nn.Module, name: str, size: int) -> None:
     spec = TensorSpec("x" if isinstance(module, Looped) else "input", SERIES.dtype, SERIES.shape)
     with pytest.raises(
-        InputError, match=f"fixes the dimension {name} at the example's size, {size}, .* in the place of {name}"
+        InputError, match=f"fixes the dimension {name} at the example's size, {size}, .* instead of {name}"
     ):
         export_graph(module.eval(), Example.of(module.eval(), (spec,)))

@@ -79,7 +79,7 @@ def test_tensors_of_a_file_beside_the_model_are_read(tmp_path: Path) -> None:
         ({"location": "link.data"}, "outside of the model's folder"),
         ({"location": "absent.data"}, "absent.data', which cannot be read: No such file"),
         ({"offset": "100000"}, "is cut off before that"),
-        ({"offset": "-4"}, "its tensor 'first' has the offset '-4', no number of bytes"),
+        ({"offset": "-4"}, "its tensor 'first' has the offset '-4', not a number of bytes"),
         ({"length": "12"}, "takes 64 bytes, and is said to have 12"),
     ],
 )

@@ -150,10 +150,10 @@ def test_sizes_that_decide_otherwise_are_run(decide: Callable[[int, int], bool],
     module, inputs = Two(decide).eval(), ["x: float32[batch, a, 4]", "y: float32[batch, b, 4]"]
     source = trace(source_from_module(module, inputs, OutputSpec(), "m"), ExportOptions()).source
     assert sizes in source.decided_sizes
-    assert any("the graph supposes" in note for note in source.notes)
+    assert any("the graph assumes" in note for note in source.notes)
     sample = {"x": np.zeros((1, 9, 4), np.float32), "y": np.zeros((1, 8, 4), np.float32)}
     alone = source_from_module(module, inputs, OutputSpec(), "m", sample, ProbeOptions(samples_only=True))
-    with pytest.raises(InputError, match=r"decides by sizes .* samples_only=True asks no others"):
+    with pytest.raises(InputError, match=r"decides by sizes .* samples_only=True runs no others"):
         trace(alone, ExportOptions())
 
 

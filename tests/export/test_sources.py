@@ -51,7 +51,7 @@ def test_safetensors_lightning_and_ddp_checkpoints_give_the_same_weights(state_d
         ("wide.pt", [], "float32[3, 9]; the network has float32[3, 5]; it has with --arg inputs=9"),
         ("wide.pt", ["--arg", "outputs=4"], "(and 1 more); is it another network's, or one that was built with"),
         ("l.ckpt", ["--weights-key", "state_dict", "--strip-prefix", "net."], "does not begin with the prefix 'net.'"),
-        ("bad.safetensors", [], "is no safetensors file"),
+        ("bad.safetensors", [], "is not a safetensors file"),
         ("absent.safetensors", [], "there is no weights file"),
         ("bomb.pt", [], "is compressed and inflates"),
     ],
@@ -175,7 +175,7 @@ def test_force_never_replaces_a_folder_that_is_no_package(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"task": "multiclass", "output": "logits", "threshold": 0.9}, "^threshold goes with task binary"),
+        ({"task": "multiclass", "output": "logits", "threshold": 0.9}, "^threshold is for task binary"),
         ({"task": "multiclass", "output": "logits", "positive": "b"}, "^positive goes with"),
         ({"task": "regression", "classes": ("a",)}, "^classes goes with"),
         ({"task": "tensors", "targets": ("y",)}, "^targets goes with"),

@@ -145,7 +145,7 @@ def test_check_of_a_module_cannot_know_a_graph_s_texts(parcels: Parcels, warm: W
     assert done.returncode == 1
     (line,) = done.err.splitlines()
     assert "takes categories: string[batch, 2]" in line
-    assert "give that run's folder in the place of the module" in line
+    assert "give that run's folder instead of the module" in line
 
 
 @pytest.mark.parametrize("between", ["torch,disabled", "disabled,extended"])

@@ -195,7 +195,7 @@ def test_a_table_gets_a_column_for_each_label_and_each_number_of_a_vector(parity
         (Ending(3), ROWS, TAGGING, r"\[batch, time, classes\]; this one returns \[batch, 3\]"),
         (Ending(1), STEPS, OutputSpec("language_model"), r"\[batch, time, vocabulary\]; this one .* \[batch, 5, 1"),
         (Ending(3), ROWS, OutputSpec("multilabel", classes=NAMES), "say what the module returns: output='logits'"),
-        (Ending(3), ROWS, OutputSpec("multilabel", "logits", ("a", "b")), "names 2 classes, but the module tells 3"),
+        (Ending(3), ROWS, OutputSpec("multilabel", "logits", ("a", "b")), "names 2 classes, but the module has 3"),
         (Ending(3), ROWS, OutputSpec("multilabel", "logits", threshold=(0.1, 0.2)), "names 2 thresholds, .* 3 classes"),
         (Ending(3, nn.Sigmoid()), ROWS, MULTILABEL, "ends in Sigmoid, .*export it with output='probabilities'"),
         (Ending(3, nn.Softmax(-1)), ROWS, OutputSpec("multilabel", "probabilities"), "ends in Softmax; the task"),

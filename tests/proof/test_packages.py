@@ -386,7 +386,7 @@ def test_certify_takes_a_package_without_a_certified_graph(parity) -> None:
     assert parity("certify", data / "series").is_refused(1, "series returns tensors without a meaning")
     assert parity("certify", data / "rent").is_refused(1, "rent does not record", "give a table of rows")
     assert parity("certify", data / "xor", "--out", data / "xor" / "x").is_refused(1, "lies inside the package")
-    assert parity("certify", data / "absent").is_refused(1, "is no package")
+    assert parity("certify", data / "absent").is_refused(1, "is not a package")
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "model_certified.onnx"])

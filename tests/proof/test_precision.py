@@ -196,7 +196,7 @@ REFUSALS: dict[str, tuple[list[Any], dict[str, Any], str]] = {
     "a comparison": (
         [("Less", [np.float32([0.1])], {}), ("Where", ("current", "features", "c"), {})],
         {"c": np.float32([0.5])},
-        "compares with is no number of float16",
+        "compares with is not a number of float16",
     ),
 }
 

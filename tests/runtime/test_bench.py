@@ -35,7 +35,7 @@ def test_a_person_gets_a_table(parity, xor_package: Path) -> None:
     lines = answer.out.splitlines()
     assert lines[0].split()[-4:] == ["p50", "p90", "p99", "p99.9"]
     assert sum(line.split()[:1] == ["1"] for line in lines) == len(BATCHES)
-    assert "new process to the first answer" in answer.out
+    assert "new process to the first prediction" in answer.out
 
 
 @pytest.mark.filterwarnings("ignore::parity_runtime.package.loader.UncheckedModelWarning")
@@ -55,8 +55,8 @@ def test_the_rows_are_what_the_model_knows(species_package: Path, xor_package: P
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["absent"], 1, "is no package"),
-        (["PACKAGE", "--threads", "a"], 2, "no list of whole numbers"),
+        (["absent"], 1, "is not a package"),
+        (["PACKAGE", "--threads", "a"], 2, "not a list of whole numbers"),
         (["PACKAGE", "--threads", "0"], 1, "threads is 0"),
         (["PACKAGE", "--seconds", "0"], 2, "--seconds"),
         (["PACKAGE", "--provider", "cuda"], 1, "CUDA"),

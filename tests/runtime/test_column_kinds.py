@@ -195,9 +195,11 @@ def test_arrow_dates() -> None:
 def test_a_cell_that_is_no_date_is_refused_by_its_row_with_the_way_out() -> None:
     _, refused = csv_of("when,x\n2020-01-01,1\n31.12.2020,1\n").timestamps("when")
     way_out = "write it as 2024-12-31 or 2024-12-31T23:59:59Z"
-    assert refused == {1: (f"when is '31.12.2020', no date of the years 1 to 9999 in ISO 8601; {way_out}", "when")}
+    assert refused == {1: (f"when is '31.12.2020', not a date of the years 1 to 9999 in ISO 8601; {way_out}", "when")}
     _, refused = csv_of("when,x\n2020-01-01,1\n").timestamps("when", "%d.%m.%Y")
-    assert refused[0].problem.endswith("no date in the format '%d.%m.%Y' of the training data; write it as 31.12.2024")
+    assert refused[0].problem.endswith(
+        "not a date in the format '%d.%m.%Y' of the training data; write it as 31.12.2024"
+    )
     assert json_of({"when": 5}).timestamps("when")[1][0].problem.startswith("when is 5, no date")
 
 

@@ -72,7 +72,7 @@ def test_a_bad_table_is_one_line_and_leaves_no_output(
 @pytest.mark.parametrize(
     ("arguments", "code", "word"),
     [
-        (["predict", "absent", "points.csv"], 1, "is no package"),
+        (["predict", "absent", "points.csv"], 1, "is not a package"),
         (["predict", "PACKAGE", "absent.csv"], 1, "cannot read the table"),
         (["predict", "PACKAGE", "--row", "1"], 1, "1 cell;"),
         (["predict", "PACKAGE", "--row", "1,x"], 1, "--row, row 1: x2 is 'x', not a number"),
@@ -82,8 +82,8 @@ def test_a_bad_table_is_one_line_and_leaves_no_output(
         (["predict", "PACKAGE", "--row", "1,1", "--provider", "cuda"], 1, "CUDA"),
         (["evaluate", "PACKAGE", "TABLE", "--target", "nothing"], 1, "no column 'nothing'"),
         (["evaluate", "PACKAGE", "TABLE", "--target", "x1"], 1, "no class of 0, 1"),
-        (["info", "absent"], 1, "is no package"),
-        (["verify", "absent"], 1, "is no package"),
+        (["info", "absent"], 1, "is not a package"),
+        (["verify", "absent"], 1, "is not a package"),
         (["verify", "PACKAGE", "--digest", "00"], 3, "is the package"),
         (["frobnicate"], 2, "No such command"),
     ],
@@ -105,10 +105,10 @@ def test_a_mistake_has_its_exit_code_and_its_word(
         (["--at-least", "accuracy=0.99", "--at-most", "log_loss=0.5"], 0, ""),
         (["--at-least", "accuracy=0.99", "--at-least", "rows=501"], 3, "rows is 500, not at least 501"),
         (["--at-most", "log_loss=0.0001"], 3, "log_loss is 0.0"),
-        (["--at-least", "accuracy=nan"], 2, "'accuracy=nan' is no limit"),
+        (["--at-least", "accuracy=nan"], 2, "'accuracy=nan' is not a limit"),
         (["--at-least", "beauty=1"], 2, "there is no metric 'beauty'; there are rows, accuracy"),
         (["--at-least", "confusion=1"], 2, "there is no metric 'confusion'"),
-        (["--at-least", "accuracy"], 2, "'accuracy' is no limit; write it as accuracy=0.99"),
+        (["--at-least", "accuracy"], 2, "'accuracy' is not a limit; write it as accuracy=0.99"),
     ],
 )
 def test_evaluate_is_a_gate(

@@ -82,7 +82,7 @@ def test_tensors_of_torch_come_in_and_go_out() -> None:
         ({"features": POINTS[0]}, "has the shape [2]"),
         ({"features": POINTS[:0]}, "is empty; give it to run()"),
         ({"features": POINTS[::2]}, "is not contiguous"),
-        ({"features": POINTS.tolist()}, "is a list, and no tensor on a device"),
+        ({"features": POINTS.tolist()}, "is a list, not a tensor on a device"),
         ({}, "the input 'features' is missing"),
         ({"features": POINTS, "x": POINTS}, "has no input 'x'"),
         (POINTS, "run_on_device() takes the inputs by name"),
@@ -130,7 +130,7 @@ def test_a_label_that_is_no_class_is_refused(package_copy: Callable[[Path], Path
 
 @pytest.mark.skipif(HAS_DLPACK, reason="this onnxruntime takes DLPack")
 def test_an_older_onnxruntime_is_named() -> None:
-    with pytest.raises(InputError, match=r"onnxruntime [\d.]+ takes no tensor on a device"):
+    with pytest.raises(InputError, match=r"onnxruntime [\d.]+ does not accept a tensor on a device"):
         Predictor(DATA / "xor").run_on_device({"features": POINTS})
 
 

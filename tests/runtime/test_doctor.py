@@ -116,7 +116,7 @@ def test_code_without_its_metadata_is_told_with_the_line_that_installs_it(tmp_pa
 def test_versions_out_of_range_and_two_wheels_are_found(runtime: Installed) -> None:
     shutil.rmtree(runtime.packages / "onnxruntime-1.dist-info")
     found = runtime.doctor(code=0)
-    assert "of another wheel" in found["core onnxruntime"]["found"] and found["providers cpu"]["level"] == "ok"
+    assert "from another wheel" in found["core onnxruntime"]["found"] and found["providers cpu"]["level"] == "ok"
     runtime.metadata("onnxruntime")
     runtime.metadata("parity-onnx", **{"Requires-Python": ">=99"})
     runtime.metadata("numpy", Version="1.2.3")

@@ -73,7 +73,7 @@ def test_cells_are_counted_where_they_belong() -> None:
     counts = ColumnCounts.empty(AGE, (30.0, 60.0))
     counts.update(np.array([18, 30, 31, 99, np.nan, -5, np.inf], np.float32))
     assert vars_of(counts) == ([3, 1, 2], 1, 0, 3)
-    with pytest.raises(ValueError, match="other bins"):
+    with pytest.raises(ValueError, match="different bins"):
         counts.merge(ColumnCounts.empty(AGE, (30.0,)))
 
 
@@ -206,8 +206,8 @@ def test_a_profile_of_several_targets_comes_back_from_json() -> None:
         ({"mean": 1001}, "mean is 1001.0, not between 0.0 and 1000.0"),
         ({"quantiles": [0.5]}, "quantiles is"),
         ({"quantiles": {"0.5": -1}}, "'0.5' is -1.0, not between"),
-        ({"quantiles": {"1.0": 5}}, "'1.0' is no level"),
-        ({"quantiles": {"half": 5}}, "'half' is no level"),
+        ({"quantiles": {"1.0": 5}}, "'1.0' is not a level"),
+        ({"quantiles": {"half": 5}}, "'half' is not a level"),
         ({"name": "warm"}, "are not those of the contract"),
     ],
 )

@@ -174,9 +174,9 @@ def test_metrics_and_drift_are_one_line(parity, profiled: Path, moved: Path) -> 
         ("psi=inf", "such as psi=0.25"),
         ("psi=", "such as psi=0.25"),
         ("unknown:colour=1%", "did you mean color?"),
-        ("psi:=1", "takes no column ''"),
-        ("unknown:size=1%", "size (numeric) is no column that is text"),
-        ("outside:color=1%", "color (categorical) is no column that has a range"),
+        ("psi:=1", "has no feature ''"),
+        ("unknown:size=1%", "size (numeric) is not a column that is text"),
+        ("outside:color=1%", "color (categorical) is not a column that has a range"),
     ],
 )
 @pytest.mark.parametrize("command", ["predict", "evaluate"])

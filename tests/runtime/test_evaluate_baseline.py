@@ -72,7 +72,7 @@ def test_several_targets_are_evaluated_together_or_one_by_one(
     assert (alone["warm"]["baseline"]["name"], alone["warm"]["baseline"]["predicts"]) == ("mean", 20.25)
     assert found["r2"] == pytest.approx(np.mean([metrics["r2"] for metrics in found["targets"].values()]))
     lines = parity("evaluate", package, rents).out.splitlines()
-    assert "on 20 rows, in the mean over 2 targets" in lines[0] and {"cold:", "warm:"} <= {*lines}
+    assert "on 20 rows, on average over 2 targets" in lines[0] and {"cold:", "warm:"} <= {*lines}
     assert "training mean 20.25" in lines[lines.index("warm:") + 1]
     gate = parity("evaluate", package, rents, "--at-most", "mae=1.4")
     assert gate.code == 3 and "mae is 1.5" in gate.err

@@ -159,5 +159,5 @@ def test_a_system_without_an_exchange_keeps_the_old_folder_aside_and_the_next_ru
 
 @pytest.mark.parametrize("name", [".", "..", "/"])
 def test_a_name_that_no_folder_can_be_given_is_refused(name: str) -> None:
-    with pytest.raises(InputError, match="no name for a folder"), staged_folder(Path(name), replace=True):
+    with pytest.raises(InputError, match="not a name for a folder"), staged_folder(Path(name), replace=True):
         pass

@@ -48,7 +48,7 @@ def test_the_decision_function_has_the_sign_of_the_class(xor_package: Path, spec
 
 
 def test_what_is_no_classifier_has_no_decision_function(rent_package: Path) -> None:
-    with pytest.raises(InputError, match="rent is no classifier"):
+    with pytest.raises(InputError, match="rent is not a classifier"):
         Predictor(rent_package).decision_function([[1, 2, 3]])
 
 

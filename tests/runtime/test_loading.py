@@ -207,7 +207,7 @@ def test_every_format_error_names_its_file(bare: Path) -> None:
 
 
 def test_a_path_without_anything_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is no package"):
+    with pytest.raises(InputError, match="is not a package"):
         load_model(tmp_path / "absent.onnx")
 
 

@@ -190,7 +190,7 @@ def test_a_fast_reader_reads_what_the_slow_one_reads(
         (["12\u202f345"], "a number with separated thousands", ["--thousands ' '"]),
         (["5 €", "EUR 7"], "an amount of money", ["--currency 'EUR,€'"]),
         (["45 %"], "a percentage", ["--percent"]),
-        (["\u00a01288"], "a number with a space that is no ASCII space", ["--thousands ' '"]),
+        (["\u00a01288"], "a number with a space that is not an ASCII space", ["--thousands ' '"]),
         (["- 5"], "a number with a space behind its sign", ["--thousands ' '"]),
         (["1288"], "a number", ["write it as a number"]),
         (["0,5", "1,234,567"], "a number with a comma", ["write them all in one way"]),
@@ -281,7 +281,7 @@ def test_a_table_in_another_spelling_is_refused_with_its_options(
     ("options", "words"),
     [
         (["--decimal", ";"], "--decimal is ';'"), (["--thousands", "x"], "--thousands is 'x'"),
-        (["--thousands", "."], "is that --decimal ,?"), (["--currency", "5"], "no list of signs"),
+        (["--thousands", "."], "is that --decimal ,?"), (["--currency", "5"], "not a list of signs"),
     ],
 )  # fmt: skip
 def test_an_option_that_is_no_spelling_is_wrong_usage(

@@ -109,7 +109,7 @@ def test_a_package_can_be_pinned_by_its_id(xor_package: Path) -> None:
 
 
 def test_no_package_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is no package"):
+    with pytest.raises(InputError, match="is not a package"):
         Predictor(tmp_path)
 
 

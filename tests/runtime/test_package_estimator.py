@@ -209,9 +209,9 @@ def test_it_is_not_fitted_again(xor_package: Path) -> None:
 
 
 def test_the_wrong_kind_of_package_is_refused(xor_package: Path, rent_package: Path, series_package: Path) -> None:
-    with pytest.raises(InputError, match="is no regressor .its task is binary.; load_estimator chooses"):
+    with pytest.raises(InputError, match="is not a regressor .its task is binary.; load_estimator chooses"):
         PackageRegressor(xor_package).predict([[0, 1]])
-    with pytest.raises(InputError, match="is no classifier .its task is regression."):
+    with pytest.raises(InputError, match="is not a classifier .its task is regression."):
         PackageClassifier(rent_package).classes_  # noqa: B018
     with pytest.raises(InputError, match="has the task tensors, which scikit-learn has no estimators for"):
         load_estimator(series_package)

@@ -206,7 +206,7 @@ def test_a_regression_gives_its_values_and_no_probabilities(rent_package: Path) 
     predictor = Predictor(rent_package)
     assert predictor.predict([[0.7, 3, 40], [0.5, 2, 10]]).shape == (2, 2)
     assert predictor.classes_.shape == (0,)
-    with pytest.raises(InputError, match="is no classifier"):
+    with pytest.raises(InputError, match="is not a classifier"):
         predictor.predict_proba([[0.7, 3, 40]])
 
 

@@ -97,7 +97,7 @@ def test_what_is_said_of_a_row_is_what_ends_the_stream_else(predictor: Predictor
     for place, error in zip(range(1, 7), found, strict=True):
         with pytest.raises(InputError) as ended:
             list(predict_batches(predictor, [np.array([*rows[:1] * place, rows[place]], object)]))
-        assert str(ended.value) == f"{error}; errors='null' leaves the answers of such rows empty"
+        assert str(ended.value) == f"{error}; errors='null' leaves the predictions of such rows empty"
         assert (ended.value.row, ended.value.column, ended.value.path) == (error.row, error.column, "batch 1")
 
 

@@ -77,7 +77,7 @@ def test_of_many_classes_the_worst_are_named() -> None:
         (None, {"baseline": {"name": "last value", "rmse": 2.0}},
          "RMSE 4.212 and R2 0.8100 on 120 held-out rows, no better than predicting the row before: RMSE 2"),
         (None, {"targets": {"cold": {}, "warm": {}}, "baseline": {"name": "mean", "rmse": 9.0, "targets": {}}},
-         "RMSE 4.212 and R2 0.8100 on 120 held-out rows, in the mean over 2 targets; always predicting the training "
+         "RMSE 4.212 and R2 0.8100 on 120 held-out rows, on average over 2 targets; always predicting the training "
          "mean of each: RMSE 9"),
     ],
 )  # fmt: skip

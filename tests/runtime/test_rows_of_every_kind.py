@@ -213,7 +213,7 @@ def test_arrays_by_name(predictor: Predictor) -> None:
         ({"categories": np.array([["a"]], object)}, r"shape \[1, 1\]; it takes categories: string\[batch, 2\]"),
         ({"categories": np.array([["a", "b"]] * 2, object)}, "batch = 2, but another input has 1"),
         ({"timestamps": np.array([[1.5]])}, "when is 1.5, a number that int64 cannot hold"),
-        ({"timestamps": np.array([["noon"]], object)}, "'noon', which is no timestamp"),
+        ({"timestamps": np.array([["noon"]], object)}, "'noon', which is not a timestamp"),
         ({"features": np.array([[np.inf, 1]], np.float32)}, "size is inf; this model takes finite numbers"),
     ],
 )  # fmt: skip

@@ -118,7 +118,9 @@ def test_where_answers_cannot_go_is_said(parity, xor_package: Path, tables: Path
         place = tables / ("scored.csv" if given == "*/*.csv" else "year=2025")
         answer = parity("predict", xor_package, tables / given, "--out", place / "x.csv" if given[-1] == "v" else place)
         assert answer.is_refused(1, "whose tables are read"), given
-    assert parity("predict", xor_package, tables, "--out", tables.parent).is_refused(1, "where the answers go")
+    assert parity("predict", xor_package, tables, "--out", tables.parent).is_refused(
+        1, "where the predictions are written"
+    )
     assert parity("predict", xor_package, tables, "--out", tables / "part-0.csv").is_refused(1, "part-0.csv")
     assert parity("predict", xor_package, tables, "--out", xor_package / "x").is_refused(1, "inside the package")
     for arguments in ([tables], [tables, "--out", "-"], [tables / "part-0.csv", tables / "part-1.csv"]):

@@ -258,9 +258,9 @@ def test_json_lines_that_cannot_be_answered(parity, xor_package: Path, tmp_path:
     (tmp_path / "t.jsonl").write_text("\n".join(lines))
     done = parity("predict", xor_package, tmp_path / "t.jsonl", "--errors", "skip")
     assert [json.loads(line)["label"] for line in done.out.splitlines()] == [1, 0]
-    for reason in ["row 2: there is no 'x2'", "row 3: x1 is true", "row 4: x1 is \"1\"", "row 5: no JSON object",
-                   "row 7: no JSON object: NaN", "row 8: no JSON object: a key stands twice", "row 9: x1 is missing",
-                   "9 rows were left out"]:  # fmt: skip
+    for reason in ["row 2: there is no 'x2'", "row 3: x1 is true", "row 4: x1 is \"1\"", "row 5: not a JSON object",
+                   "row 7: not a JSON object: NaN", "row 8: not a JSON object: a key is there twice",
+                   "row 9: x1 is missing", "9 rows were left out"]:  # fmt: skip
         assert reason in done.err
     null = parity("predict", xor_package, tmp_path / "t.jsonl", "--errors", "null").out.splitlines()
     assert len(null) == 11 and null[4] == "{"[:0] + lines[4] and null[5] == "{"

@@ -142,9 +142,12 @@ def test_rows_on_the_command_line(parity, mixed_package: Path, labels: list[str]
     assert [line.split(",")[-3] for line in found.out.splitlines()[1:]] == [labels[0], labels[2]]
     assert parity("predict", mixed_package, "--row", '"a, b",,,,').out.splitlines()[1].startswith('"a, b",,,,,')
     for row, problem in (
-        ('red, "1.5', 'is no row of CSV (unexpected end of data); quote a cell as "a, b"'),
+        ('red, "1.5', 'is not a row of CSV (unexpected end of data); quote a cell as "a, b"'),
         ("red, 1.5", "--row red, 1.5 has 2 cells; it takes color, size, when, new, code"),
-        ("red,1,noon,1,3", "row 1: when is 'noon', no date of the years 1 to 9999 in ISO 8601; write it as 2024-12-31"),
+        (
+            "red,1,noon,1,3",
+            "row 1: when is 'noon', not a date of the years 1 to 9999 in ISO 8601; write it as 2024-12-31",
+        ),
         ("red,1,,maybe,3", "row 1: new is 'maybe', neither true nor false (nor 1 or 0)"),
         ("red,x,,1,3", "row 1: size is 'x', not a number"),
     ):

@@ -28,11 +28,11 @@ import pytest
         ("t.csv", b"x1,x2\n1,2,3\n", ["row 1: 3 cells"]),
         ("t.csv", b"x1,x2\n1,nan(3)\n", ["row 1: x2 is 'nan(3)'"]),
         ("t.jsonl", b"", ["empty"]),
-        ("t.jsonl", b"1\n", ["row 1", "no JSON object"]),
+        ("t.jsonl", b"1\n", ["row 1", "not a JSON object"]),
         ("t.jsonl", b'{"y": 1}\n', ["no column 'x1'"]),
         ("t.jsonl", b'{"x1": 1, "x2": 2, "probability_1": 3}\n', ["'probability_1' already"]),
         ("t.jsonl", b'{"x1": 1, "x2": 2}\n{"x1": 1, "x2": 2, "label": 3}\n', ["row 2", "'label' already"]),
-        ("t.jsonl", b"[" * 100_000, ["row 1", "no JSON object"]),
+        ("t.jsonl", b"[" * 100_000, ["row 1", "not a JSON object"]),
         ("t.npy", b"", [".npy"]),
         ("t.npy", b"\x93NUMPY\x01\x00", [".npy"]),
         ("t.parquet", b"PAR1", [".parquet"]),
@@ -75,8 +75,9 @@ def test_an_array_that_is_no_table_is_one_line(
 
 @pytest.mark.parametrize(
     ("source", "out", "words"),
-    [("t.csv", "o.jsonl", "only a table of JSON Lines"), ("t.csv", "o.npy", "only an .npy table"),
-     ("t.csv", "o.parquet", "only a table in Parquet"), ("t.npy", "o.jsonl", "only a table of JSON Lines")],
+    [("t.csv", "o.jsonl", "predictions are JSON Lines only"), ("t.csv", "o.npy", "predictions are .npy only"),
+     ("t.csv", "o.parquet", "predictions are Parquet or Arrow only"),
+     ("t.npy", "o.jsonl", "predictions are JSON Lines only")],
 )  # fmt: skip
 def test_answers_have_the_format_of_the_table_or_are_csv(
     parity, xor_package: Path, tmp_path: Path, source: str, out: str, words: str

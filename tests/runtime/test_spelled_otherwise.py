@@ -43,7 +43,7 @@ def test_python_warns_where_most_cells_of_a_column_are_unknown(predictor: Predic
     rows = columns(["Red", "Green"] * 10 + ["red"] * 5 + [None] * 30)
     assert said(predictor, rows, method) == [
         "20 of 25 cells of color are unknown to the model, such as 'Red' and 'Green'; it knows 'red' and 'green': "
-        "are they spelled as in the training table? (pandas reads text as it stands with dtype={'color': str})"
+        "are they spelled as in the training table? (pandas keeps text unchanged with dtype={'color': str})"
     ]
     frame = pytest.importorskip("pandas").DataFrame(rows)
     assert len(said(predictor, frame, method)) == 1

@@ -138,7 +138,7 @@ def test_a_first_line_that_cannot_be_answered_is_like_any_other(
     (tmp_path / "t.jsonl").write_text(first + '\n{"x1":0,"x2":1}\n{"x1":0,"x2":1,"t":' + "[" * 50_000 + "}\n")
     done = parity("predict", xor_package, tmp_path / "t.jsonl", "--errors", "skip")
     assert [json.loads(line)["label"] for line in done.out.splitlines()] == [1]
-    assert "row 1: " in done.err and "row 3: no JSON object" in done.err and "2 rows were left out" in done.err
+    assert "row 1: " in done.err and "row 3: not a JSON object" in done.err and "2 rows were left out" in done.err
 
 
 @pytest.mark.parametrize(("name", "delimiter"), [("o.json", ","), ("o.data", ","), ("O.CSV", ",")])

@@ -63,7 +63,7 @@ def test_keys_of_one_task_stand_in_no_other_ones_file() -> None:
         ("multilabel", {"outputs": decision_outputs("tagging", ("batch", "time", 2))}, "gives labels: bool"),
         ("multilabel", {"outputs": decision_outputs("multilabel", ("batch", 3))}, r"labels: bool\[batch, 2\]"),
         ("tagging", {"classes": ("noun",)}, "at least 2 classes"),
-        ("tagging", {"thresholds": (0.5, 0.5)}, "thresholds go with the task multilabel"),
+        ("tagging", {"thresholds": (0.5, 0.5)}, "thresholds are for the task multilabel"),
         (
             "tagging",
             {"outputs": decision_outputs("tagging", ("batch", "time", 3))},

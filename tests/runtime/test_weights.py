@@ -267,7 +267,7 @@ def entry(manifest: dict, place: int) -> dict:
         (lambda tensor: setattr(tensor, "dtype", 11), "of the shape"),
         (lambda tensor: setattr(tensor, "dtype", 8), "has the data type 8"),
         (lambda tensor: setattr(tensor, "dtype", 16), "has the data type 16"),
-        (lambda tensor: setattr(tensor, "name", "unknown"), "'unknown' in weights.bin, which nobody hands over"),
+        (lambda tensor: setattr(tensor, "name", "unknown"), "'unknown' in weights.bin, which was not passed"),
         (lambda tensor: tensor.external.update(offset="8192"), "and the manifest says"),
     ],
 )
@@ -339,7 +339,7 @@ def test_a_tensor_that_only_the_other_graph_uses_is_fine(package: Path) -> None:
 
 
 def test_the_model_alone_is_refused_and_the_sentence_says_how(package: Path) -> None:
-    with pytest.raises(FormatError, match=r"load the package that it stands in, make one of it \(parity adopt\)"):
+    with pytest.raises(FormatError, match=r"load the package that it is in, make one of it \(parity adopt\)"):
         Predictor(package / "model.onnx")
 
 

@@ -152,7 +152,7 @@ def test_a_number_in_odd_spaces_is_called_so_and_read_by_the_option_of_the_messa
     path = write_table(tmp_path / "t.csv", cells)
     common = ("train", path, "--target", "price", "--out", tmp_path / "run", "--epochs", 1)
     refused = parity(*common)
-    place = "behind its sign" if "-" in size else "that is no ASCII space"
+    place = "behind its sign" if "-" in size else "that is not an ASCII space"
     assert refused.is_refused(1, f"a number with a space {place}; read it with --thousands ' '")
     assert "regression: 1 feature" in parity(*common, *options_of(refused.err, "--thousands")).err
 

@@ -82,7 +82,7 @@ def averaged(weights: Weights) -> object:
         (lambda w: {name.replace("a.", "a._orig_mod."): one for name, one in w.items()}, ""),
         (lambda w: {"state_dict": prefixed("model.", w), "epoch": 1}, "entry state_dict; .*prefix model. is taken off"),
         (lambda w: {"state": {"net": w}, "step": torch.tensor(3)}, "entry state.net"),
-        (averaged, "entry ema; .*prefix module. .*1 tensor left out that no answer depends on: n_averaged"),
+        (averaged, "entry ema; .*prefix module. .*1 tensor left out that no output depends on: n_averaged"),
         (lambda w: {"model": w, "optimizer": {"state": {0: {"step": torch.tensor(1)}}}}, "entry model"),
         (lambda w: {**w, "embeddings.position_ids": torch.arange(9)}, "left out .*position_ids"),
     ],
@@ -240,7 +240,7 @@ def test_a_counter_that_no_answer_depends_on_may_be_missing(weights: Weights, tm
     old = {name: tensor for name, tensor in weights.items() if name != "b.num_batches_tracked"}
     module = network()
     (note,) = load_weights(module, saved(old, tmp_path / "old.pt"))
-    assert note == "old.pt: 1 tensor missing that no answer depends on: num_batches_tracked"
+    assert note == "old.pt: 1 tensor missing that no output depends on: num_batches_tracked"
     assert torch.equal(module.b.running_mean, weights["b.running_mean"])
 
 

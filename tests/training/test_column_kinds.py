@@ -152,7 +152,7 @@ def test_dates_that_can_be_read_in_two_ways_are_left_out_with_both_settings(tmp_
 @pytest.mark.parametrize(
     ("odd", "words"),
     [
-        ("1.5.2021", "row 41: x is '1.5.2021', no date of the years 1 to 9999 in ISO 8601"),
+        ("1.5.2021", "row 41: x is '1.5.2021', not a date of the years 1 to 9999 in ISO 8601"),
         ("2021-02-30", "row 41: x is '2021-02-30', no date"),
         ("2021-01-01T10:00Z", "row 41: x is '2021-01-01T10:00Z', with a time zone, and '1966-02-03' has none"),
     ],
@@ -230,7 +230,7 @@ def test_lookalikes_and_invisible_characters_are_named_and_not_merged(tmp_path: 
     assert "differ in case, white space, invisible characters or the form of a number or letter alone" in told
     assert r"'Yo\u200brk'" in told and r"'Leeds\xa0'" in told
     (told,) = column_warnings_of(table(tmp_path, cells("York", " Hull")))
-    assert told == "x: invisible characters, or white space around: ' Hull'; they count as they stand"
+    assert told == "x: invisible characters, or white space around: ' Hull'; they count as they are"
 
 
 def column_warnings_of(path: Path, target: str = "price") -> list[str]:
@@ -317,8 +317,8 @@ def test_a_column_that_changes_its_kind_far_down_is_one_line_with_the_row(parity
         ({"categorical": ("x",), "id_columns": ("x",)}, "'x' is dropped and cannot be a feature"),
         ({"categorical": ("x",), "features": ("size",)}, "categorical names 'x', which is not among the features"),
         ({"categorical": ("price",)}, "'price' is the target"),
-        ({"datetime": ("x=%Q",)}, "'%Q' is no format of a date"),
-        ({"datetime": ("x=%Y",)}, "leaves year, month or day open"),
+        ({"datetime": ("x=%Q",)}, "'%Q' is not a date format"),
+        ({"datetime": ("x=%Y",)}, "lacks the year, the month or the day"),
         ({"datetime": ("x",)}, "row 1: x is 'York', no date"),
         ({"numeric": ("x",)}, "row 1: x is 'York', not a number"),
         ({"max_categories": 0}, "max_categories is 0"),

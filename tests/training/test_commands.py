@@ -31,11 +31,11 @@ def test_mistakes_are_one_line(parity, tmp_path: Path) -> None:
     assert parity("train", "iris.csv", "--target", "y", "--out", tmp_path / "r").is_refused(
         1, "cannot read", "iris.csv"
     )
-    assert parity("train", "xor", "--target", "y", "--out", tmp_path / "r").is_refused(1, "--target goes with a table")
-    assert parity("train", "a.csv", "--std", 1, "--out", tmp_path / "r").is_refused(1, "--std goes with xor")
+    assert parity("train", "xor", "--target", "y", "--out", tmp_path / "r").is_refused(1, "--target is for a table")
+    assert parity("train", "a.csv", "--std", 1, "--out", tmp_path / "r").is_refused(1, "--std is for xor")
     assert parity("train", "xor", "--out", tmp_path / "r", "--epochs", 0).is_refused(1, "epochs is 0")
     assert parity("train", "xor", "--out", tmp_path).is_refused(1, "exists")
-    assert parity("plot", tmp_path).is_refused(1, "is no run")
+    assert parity("plot", tmp_path).is_refused(1, "is not a run")
     assert parity("train", "xor").code == 2
     assert list(tmp_path.iterdir()) == []
 

@@ -174,7 +174,7 @@ def test_what_cannot_be_decided_is_refused_before_training(
 def test_a_threshold_goes_with_two_classes(parity, tmp_path: Path) -> None:
     path = classes_table(tmp_path / "t.csv", classes=("a", "b", "c"))
     answer = parity("train", path, "--target", "kind", "--threshold-for", "f1", "--out", tmp_path / "run")
-    assert answer.code == 1 and "goes with two classes; kind is a multiclass target" in answer.err
+    assert answer.code == 1 and "is for two classes; kind is a multiclass target" in answer.err
 
 
 def test_folds_give_mean_and_spread_beside_the_run_itself(parity, noisy: Path, tmp_path: Path) -> None:

@@ -360,10 +360,10 @@ def test_it_tells_its_epochs_where_asked(capsys: pytest.CaptureFixture[str]) -> 
     ("parameters", "said"),
     [
         ({"batch_size": "all"}, "batch_size is 'all'; give auto, or a number of rows"),
-        ({"class_weight": {5: 1.0}}, "class_weight has '5', which is no class of y"),
+        ({"class_weight": {5: 1.0}}, "class_weight has '5', which is not a class of y"),
         ({"class_weight": [1, 2, 1]}, "class_weight is [1, 2, 1]; give balanced, or a weight by label"),
         ({"class_weight": "even"}, "class_weights is 'even'; give balanced"),
-        ({"numeric": ["x0"]}, "numeric goes with a data frame"),
+        ({"numeric": ["x0"]}, "numeric is for a data frame"),
         ({"epochs": 0}, "epochs is 0; it must be at least 1"),
         ({"optimizer": "Adamm"}, "torch.optim has no optimizer 'Adamm'"),
         ({"activation": "Relu"}, "torch.nn has no activation 'Relu'"),

@@ -260,4 +260,4 @@ def test_paths_that_are_no_utf_8_are_read_and_no_run_is_written_there(parity, ru
     assert load_state_dict(weights)["a"].tolist() == [1, 1]
     assert Run.open(run.rename(tmp_path / f"run{byte}")).module() is not None
     answer = parity("train", "xor", "--out", tmp_path / f"new{byte}")
-    assert answer.is_refused(1, "new\\udcff has a name that is no UTF-8"), answer
+    assert answer.is_refused(1, "new\\udcff has a name that is not UTF-8"), answer

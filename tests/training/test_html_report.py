@@ -289,9 +289,9 @@ def test_the_command_writes_the_page_and_names_it(parity, copy: Run, tmp_path: P
 
 
 def test_what_is_no_run_and_no_report_is_one_line(parity, copy: Run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    assert parity("report", tmp_path / "nothing").is_refused(1, "is no run and no package", "parity train")
+    assert parity("report", tmp_path / "nothing").is_refused(1, "is neither a run nor a package", "parity train")
     (tmp_path / "mine.html").write_text("my own page")
-    assert parity("report", copy.path, "--out", tmp_path / "mine.html").is_refused(1, "is no report", "--out")
+    assert parity("report", copy.path, "--out", tmp_path / "mine.html").is_refused(1, "is not a report", "--out")
     assert (tmp_path / "mine.html").read_text() == "my own page"
     assert parity("report", copy.path, "--out", tmp_path).is_refused(1, "is a folder", "--out")
     (copy.path / "state_dict.pt").unlink()
@@ -320,7 +320,7 @@ def test_a_malformed_evaluation_is_one_sentence(parity, copy: Run, tmp_path: Pat
 
 
 def test_a_page_may_be_asked_for_in_python_only_of_what_is_there(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is no run and no package"):
+    with pytest.raises(InputError, match="is neither a run nor a package"):
         write_report(tmp_path)
 
 

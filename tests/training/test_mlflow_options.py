@@ -54,10 +54,8 @@ def test_a_place_that_is_not_written_as_the_format_says_is_refused(stopped: Path
 
 def test_options_of_mlflow_go_with_it_and_a_resumed_run_keeps_its_own(parity, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    assert parity("train", "xor", "--out", out, "--experiment", "a").is_refused(
-        1, "--experiment goes with --log mlflow"
-    )
-    assert parity("train", "xor", "--out", out, "--log-weights").is_refused(1, "--log-weights goes with --log mlflow")
+    assert parity("train", "xor", "--out", out, "--experiment", "a").is_refused(1, "--experiment is for --log mlflow")
+    assert parity("train", "xor", "--out", out, "--log-weights").is_refused(1, "--log-weights is for --log mlflow")
     assert parity("train", "xor", "--out", out, "--resume", "--log", "mlflow").is_refused(1, "leave out --log")
     assert list(tmp_path.iterdir()) == []
 

@@ -103,7 +103,7 @@ def test_several_targets_are_numbers(parity, tmp_path: Path) -> None:
         (("--target", "cost", "--loss", "quantile=0"), "the quantile 0 is not between 0 and 1"),
         (("--target", "below", "--loss", "poisson"), "below holds -1, and a Poisson regression predicts counts"),
         (("--target", "nothing", "--loss", "poisson"), "nothing is 0 in every training row"),
-        (("--target", "cost", "--loss", "CrossEntropyLoss"), "does not go with the task regression"),
+        (("--target", "cost", "--loss", "CrossEntropyLoss"), "cannot be used with the task regression"),
         (("--target", "cost", "--loss", "quantile="), "a quantile has a level; write --loss quantile=0.9"),
     ],
 )

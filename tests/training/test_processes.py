@@ -262,12 +262,12 @@ def test_a_script_under_torchrun_trains_any_optimizer_and_network_as_in_one_proc
 @slow
 def test_what_stands_in_the_way_is_one_line(warm: WarmProcess, parity, data: Path, alone: Run, tmp_path: Path) -> None:
     assert parity(*train(data, alone.path, *NETWORK, "--processes", "2")).is_refused(1, "exists; choose another name")
-    assert parity(*train(data, tmp_path / "no", "--resume", "--processes", "2")).is_refused(1, "is no run")
+    assert parity(*train(data, tmp_path / "no", "--resume", "--processes", "2")).is_refused(1, "is not a run")
     assert parity(*train(data, tmp_path / "no", *NETWORK, "--processes", "0")).code == 2
     options = (*NETWORK, "--num-workers", "1", "--processes", "2")
     done = warm.run(train(data, tmp_path / "no", *options), environment=unmeasured())
     assert done.returncode == 1
-    assert "--num-workers does not go with 2 processes" in done.err.splitlines()[-1]
+    assert "--num-workers cannot be used with 2 processes" in done.err.splitlines()[-1]
     assert done.err.count("parity: ") == 1
     assert not list(tmp_path.iterdir())
 
@@ -275,9 +275,9 @@ def test_what_stands_in_the_way_is_one_line(warm: WarmProcess, parity, data: Pat
 @pytest.mark.parametrize(
     ("settings", "arguments", "words"),
     [
-        ({"num_workers": 1}, {}, "num_workers does not go with 2 processes"),
+        ({"num_workers": 1}, {}, "num_workers cannot be used with 2 processes"),
         ({"batch_size": 1}, {}, "batch_size is 1, fewer rows than the 2 processes"),
-        ({}, {"batch_norm": True}, "batch normalization does not go with 2 processes"),
+        ({}, {"batch_norm": True}, "batch normalization cannot be used with 2 processes"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")

@@ -147,7 +147,7 @@ def test_resuming_wants_the_same_rows_an_unfinished_run_and_no_other_settings(
 ) -> None:
     run = uninterrupted.path
     assert parity("train", data, "--out", run, "--resume").is_refused(1, "has finished")
-    assert parity("train", data, "--out", tmp_path, "--resume").is_refused(1, "is no run")
+    assert parity("train", data, "--out", tmp_path, "--resume").is_refused(1, "is not a run")
     assert parity("train", data, "--out", run, "--resume", "--epochs", 9).is_refused(1, "leave out --epochs")
     place = tmp_path / "other" / "run"
     waiting = unfinished(place)

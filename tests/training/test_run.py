@@ -131,7 +131,7 @@ def test_a_folder_that_is_no_run_is_never_replaced(tmp_path: Path) -> None:
 
 
 def test_an_unfinished_run_and_another_folder_are_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is no run"):
+    with pytest.raises(InputError, match="is not a run"):
         Run.open(tmp_path)
     run = train_xor(tmp_path / "run", QUICK)
     (run.path / "state_dict.pt").unlink()

@@ -127,7 +127,7 @@ def test_codes_and_letters_in_several_forms_are_warned_of_so_that_they_can_be_to
 def test_a_category_that_no_graph_can_hold_is_said_to_be_one(tmp_path: Path) -> None:
     names = [("a\0b", "pub", "bar")[row % 3] for row in range(ROWS)]
     told = warned(write_table(tmp_path / "t.csv", {"x": names, "y": [size * 1.5 for size in SIZES]}))
-    assert "a NUL character, which no graph can hold, stands in 1 of them" in told and "once or never" not in told
+    assert "a NUL character, which no graph can hold, is in 1 of them" in told and "once or never" not in told
 
 
 def test_dates_in_iso_and_another_format_are_left_out_with_a_line(tmp_path: Path) -> None:

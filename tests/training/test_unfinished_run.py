@@ -81,7 +81,7 @@ def test_files_of_others_are_never_lost(tmp_path: Path) -> None:
     run = train_xor(out, QUICK)
     for name in ("thesis.txt", "thesis.partial", "tensorboard/thesis.txt", "my.unfinished"):
         (out / name).write_text("years of work")
-        with pytest.raises(InputError, match=f"holds {name}, which is no file of a run"):
+        with pytest.raises(InputError, match=f"holds {name}, which is not a file of a run"):
             train_xor(out, QUICK, replace=True)
         assert (out / name).read_text() == "years of work"
         (out / name).unlink()
@@ -99,7 +99,7 @@ def test_a_file_that_came_into_the_old_run_meanwhile_keeps_both_runs(tmp_path: P
     def add(_: object) -> None:
         (tmp_path / "x" / "notes.txt").write_text("written while it trained")
 
-    words = r"notes.txt.*the finished run stands in .*x\.unfinished: parity_training\.resume"
+    words = r"notes.txt.*the finished run is in .*x\.unfinished: parity_training\.resume"
     with pytest.raises(InputError, match=words):
         train_xor(tmp_path / "x", replace(QUICK, seed=9), replace=True, on_epoch=add)
     assert weights_id(Run.open(tmp_path / "x").module().state_dict()) == old

@@ -142,5 +142,5 @@ def test_torn_safetensors_are_one_sentence(tmp_path: Path, cut: int) -> None:
 
     save_file({"a": torch.ones(30)}, tmp_path / "w.safetensors")
     (tmp_path / "w.safetensors").write_bytes((tmp_path / "w.safetensors").read_bytes()[:cut])
-    with pytest.raises(InputError, match="is no safetensors file, or is damaged"):
+    with pytest.raises(InputError, match="is not a safetensors file, or is damaged"):
         load_state_dict(tmp_path / "w.safetensors")

@@ -271,9 +271,9 @@ class Run:
             unfinished = unfinished_path(path.absolute())
             if (unfinished / RECIPE).is_file():
                 raise InputError(
-                    f"{path} has not finished: its training stands in {unfinished.name} beside it; {_to_continue(path)}"
+                    f"{path} has not finished: its training is in {unfinished.name} beside it; {_to_continue(path)}"
                 )
-            raise InputError(f"{path} is no run: it has no {RECIPE}; write one with parity train")
+            raise InputError(f"{path} is not a run: it has no {RECIPE}; write one with parity train")
         return cls(path, Recipe.from_json(read_json(recipe), str(recipe)))
 
     def state_dict(self) -> StateDict:

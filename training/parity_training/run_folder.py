@@ -26,7 +26,7 @@ def check_folder(path: Path, *, replace: bool) -> None:
     try:
         str(path).encode()
     except UnicodeEncodeError as error:
-        raise InputError(f"the run {path} has a name that is no UTF-8, which TensorBoard cannot write to; choose "
+        raise InputError(f"the run {path} has a name that is not UTF-8, which TensorBoard cannot write to; choose "
                          "another") from error  # fmt: skip
     refuse_unwritable(path)
 
@@ -39,7 +39,7 @@ def refuse_lost_files(path: Path) -> None:
     for entry in [*entries, *sorted(path.glob(f"{TENSORBOARD}/*"))]:
         if not _is_ours(entry.relative_to(path)) or (entry.is_dir() and entry.name != TENSORBOARD):
             name = entry.relative_to(path)
-            raise InputError(f"{path} holds {name}, which is no file of a run and would be lost; move it away first")
+            raise InputError(f"{path} holds {name}, which is not a file of a run and would be lost; move it away first")
 
 
 def _holds_run(path: Path) -> bool:

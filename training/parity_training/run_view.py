@@ -99,7 +99,7 @@ def _smaller(data: bytes) -> tuple[str, bytes]:
 def _size(data: bytes) -> tuple[int, int]:
     """Return the width and the height of a PNG, from its header: before memory is taken for its pixels."""
     if len(data) > _MOST_BYTES or not data.startswith(_PNG) or len(data) < _HEADER:
-        raise ValueError("it is no PNG of a picture's size")
+        raise ValueError("it is not a PNG of a picture's size")
     width, height = struct.unpack_from(">II", data, _HEADER - 8)
     if width * height > _MOST_PIXELS:
         raise ValueError("it is larger than any picture of a run")

@@ -84,7 +84,7 @@ class TrainSettings:
         for name, lowest in (("epochs", 1), ("batch_size", 1), ("patience", 1), ("seed", 0)):
             _check_range(name, getattr(self, name), lowest, 2**63 - 1)
         if self.scheduler is None and self.scheduler_arguments:
-            raise InputError("scheduler_arguments go with a scheduler; name one")
+            raise InputError("scheduler_arguments are for a scheduler; name one")
         for name in ("learning_rate", "clip_norm"):
             _check_range(name, getattr(self, name), 1e-12, 1e6)
         _check_range("weight_decay", self.weight_decay, 0, 1e6)

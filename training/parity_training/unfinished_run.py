@@ -130,8 +130,8 @@ def _where(target: Path) -> Path:
     Run.open(target)  # says that there is no run
     if (target / STATE_DICT).is_file():
         raise InputError(
-            f"{target} has finished; there is nothing to resume; train it anew with "
-            + either("replace=True", "--force in the place of --resume")
+            f"{target} has finished; there is nothing to resume; train it again with "
+            + either("replace=True", "--force instead of --resume")
         )
     return target
 
@@ -201,9 +201,7 @@ def put_in_place(run: Run, target: Path, *, replace: bool) -> Run:
             publish(run.path, target, replace=replace, check=refuse_lost_files)
         except InputError as error:
             (target / REPLACED).unlink(missing_ok=True)
-            raise InputError(
-                f"{error}; the finished run stands in {run.path}: {_resume()} gives it its name"
-            ) from error
+            raise InputError(f"{error}; the finished run is in {run.path}: {_resume()} gives it its name") from error
     return Run(target, run.recipe)
 
 

@@ -159,7 +159,7 @@ def _summary(contract: ModelContract, figures: dict[str, Any], where: str) -> li
     what = "labels are certified" if contract.is_classifier else "values have a proven error bound"
     unit = "of a logit" if contract.is_classifier else "in the targets' own unit"
     lower = f" in {figures['precision']}" if "precision" in figures else ""
-    changed = [f"{figures['changed']} labels are proven to be others{lower}"] if figures.get("changed") else []
+    changed = [f"{figures['changed']} labels are proven to change{lower}"] if figures.get("changed") else []
     return [
         f"{contract.name}: {figures['certified']} of {figures['rows']} {what}{lower} "
         f"({100 * figures['share']:.4f} %), over {where}",
@@ -199,7 +199,7 @@ def _no_picture(out: Path | None, model: CertifiedModel) -> list[str]:
     others = [feature.name for feature in model.contract.features if feature.kind != "numeric"]
     if out is None or not others or not model.contract.is_classifier:
         return []
-    return [f"no {BAND}: a plane has two numbers for axes, and {others[0]} is none"]
+    return [f"no {BAND}: a plane has two numbers for axes, and {others[0]} is not a number"]
 
 
 def _write(out: Path, rows: IO[bytes], facts: dict[str, Any], model: CertifiedModel) -> None:

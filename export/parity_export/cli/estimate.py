@@ -92,9 +92,9 @@ def _figures(model: ErrorEstimate, chunks: Iterator[Arrays], table: str | None) 
 def _summary(contract: ModelContract, figures: dict[str, Any], where: str) -> list[str]:
     unit = "of a logit" if contract.is_classifier else "in the targets' own unit"
     if not figures["estimated"]:
-        return [f"{contract.name}: none of {where} has an estimate: their answers are not finite"]
+        return [f"{contract.name}: none of {where} has an estimate: their outputs are not finite"]
     left = figures["rows"] - figures["estimated"]
-    rest = f", but for {left} whose answers are not finite" if left else ""
+    rest = f", but for {left} whose outputs are not finite" if left else ""
     labels = []
     if contract.is_classifier:
         labels = [f"{figures['labels_beyond_estimate']} of {figures['rows']} labels have a margin above the estimate"]
@@ -102,5 +102,5 @@ def _summary(contract: ModelContract, figures: dict[str, Any], where: str) -> li
         f"{contract.name}: error estimate {unit}: at most {figures['largest_error_estimate']:.3g}, median "
         f"{figures['median_error_estimate']:.3g}, over {where}{rest}",
         *labels,
-        "an estimate, no proof: it assumes independent rounding errors of mean zero; parity certify proves a bound",
+        "an estimate, not a proof: it assumes independent rounding errors of mean zero; parity certify proves a bound",
     ]

@@ -121,7 +121,7 @@ def check_source_options(source: str, options: dict[str, Any], for_run: Sequence
         return
     for parameter in click.get_current_context().command.params:
         if parameter.name in wrong:
-            raise click.UsageError(f"{parameter.opts[0]} goes with {reason}")
+            raise click.UsageError(f"{parameter.opts[0]} is for {reason}")
 
 
 def user_module(source: str, options: dict[str, Any]) -> LoadedModule:
@@ -171,7 +171,7 @@ def compared_source(
     if table is not None:
         if any(options[one] for one in PROBE_NAMES):
             raise click.UsageError(
-                "--dimension, --compare, --samples-only and --draw go with the inputs of a module; a run records "
+                "--dimension, --compare, --samples-only and --draw are for the inputs of a module; a run records "
                 "what its table holds"
             )
         return replace(table, contract=replace(table.contract, name=name))
@@ -179,7 +179,7 @@ def compared_source(
     if texts:
         raise InputError(
             f"{name} takes {texts[0]}, and a run of a table with these inputs says which texts there are; give that "
-            "run's folder in the place of the module"
+            "run's folder instead of the module"
         )
     output_spec, real = OutputSpec(output=options["outputs"]), sample(options, inputs)
     found = source_from_module(loaded.module, inputs, output_spec, name, real, probe_options(options))

@@ -59,8 +59,8 @@ def refuse_inexact_fusions(graph: OnnxGraph, outputs: Sequence[str], bounded: Co
         more = [name for name in made if made[name] > written[name] and name not in EXACT_FUSIONS]
         if more:
             raise CannotCertifyError(
-                f"cannot certify: onnxruntime {import_onnxruntime().__version__} at optimization level {level} puts a "
-                f"{min(more)} in the place of operators of the graph, which may be another function; write that as one "
+                f"cannot certify: onnxruntime {import_onnxruntime().__version__} at optimization level {level} "
+                f"replaces operators of the graph by a {min(more)}, which may be another function; write them as one "
                 "operator, as torch.nn.GELU is, or in another way"
             )
 

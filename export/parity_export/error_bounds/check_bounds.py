@@ -45,7 +45,7 @@ def check_bounds(report: BoundReport, plain: ExportGraph, oracle: Oracle) -> lis
     try:
         exact = _exact(plain.onnx, plain_contract, oracle)
     except Exception as error:  # torch's, onnxruntime's and the reference evaluator's own
-        report.violations.append(f"the graph has no exact answers to compare with: {first_line(error)}")
+        report.violations.append(f"the graph has no exact outputs to compare with: {first_line(error)}")
         return report.violations
     first: Arrays | None = None
     for backend in filter(lambda one: one.is_planned(oracle.plan), backends(report.model.graph)):

@@ -10,8 +10,8 @@ class CannotCertifyError(InputError):
 
 
 WITH_RULES = (
-    "docs/explanation/proof.md lists the operators that have one; without a certified graph the package is compared "
-    "with the network all the same"
+    "docs/explanation/proof.md lists the operators that have one; a package without a certified graph is "
+    "compared with the network as well"
 )
 """The ways out where an operator has no rule."""
 

@@ -65,7 +65,7 @@ def rounded(builder: BoundBuilder, node: ir.Node) -> tuple[NDArray[np.float32], 
     with np.errstate(all="ignore"):
         error = 2 * units.astype(np.float64) * UNIT * scale + 4 * U * np.abs(wide) * (node.op_type == "Div")
     if not (np.isfinite(wide).all() and np.isfinite(error).all()):
-        raise refusal(node, "nothing can be claimed of the constants that it computes")
+        raise refusal(node, "nothing can be claimed about the constants that it computes")
     return found, np.broadcast_to(error * _FLOAT64, found.shape)
 
 

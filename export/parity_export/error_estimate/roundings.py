@@ -80,7 +80,7 @@ def roundings(step: Step, given: Given, result: Tensor) -> Rounded:
         return Rounded.of_sum(result.abs(), _OPERATIONS[operator])
     rule = _RULES.get(operator)
     if rule is None:
-        raise refusal(step, "nothing is known of what it rounds")
+        raise refusal(step, "nothing is known about what it rounds")
     return rule(step, given, result)
 
 

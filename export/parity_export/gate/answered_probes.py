@@ -48,9 +48,9 @@ def _concatenated(parts: list[Arrays]) -> Arrays:
         shapes = list(dict.fromkeys(part[name].shape[1:] for part in parts))
         if len(shapes) > 1:
             raise InputError(
-                f"the size of a row of {name} follows how many rows are asked together ({list(shapes[0])} and "
-                f"{list(shapes[1])}): it mixes rows; call the first dimension otherwise than batch in "
-                f"{argument('inputs', option='--input')}, rows say, and say that it counts none: "
+                f"the size of a row of {name} depends on how many rows are run together ({list(shapes[0])} and "
+                f"{list(shapes[1])}): it mixes rows; in {argument('inputs', option='--input')} call the first "
+                "dimension rows, for example, not batch, and say that it does not count rows: "
                 + argument("dimensions", ["rows >= 1"], option="--dimension")
             )
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

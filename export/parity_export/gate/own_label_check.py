@@ -68,7 +68,7 @@ def _difference(
         return None
     own, ours = found[differs[0]], source.contract.classes[wanted[differs[0]]]
     return (
-        f"the file decides otherwise than by its probabilities: its output {shown(name)} is {shown(str(own))} where "
+        f"the file does not decide by its probabilities: its output {shown(name)} is {shown(str(own))} where "
         f"the largest belongs to {shown(str(ours))}, in {len(differs)} of {counted(len(wanted), 'row')}; take its "
         f"outputs as they are: {argument('task', 'tensors')}"
     )

@@ -25,7 +25,7 @@ def quantized_notes(graph: OnnxGraph) -> Iterator[str]:
     if "DynamicQuantizeLSTM" in operators:
         yield (
             "onnxruntime's DynamicQuantizeLSTM quantizes its state by the range of the rows that one thread takes: "
-            "the answers of a batch depend on the number of threads"
+            "the outputs of a batch depend on the number of threads"
         )
     if used and int8_saturates():
         yield (

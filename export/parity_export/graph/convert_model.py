@@ -42,7 +42,7 @@ def converted(model: ModelProto, opset: int | None, where: str) -> tuple[ModelPr
             return found, (f"converted from opset {own} to {target}; it is compared with the graph of opset {own}",)
     raise InputError(
         f"{where} has opset {own}, and ONNX's converter cannot make one of it that is at least "
-        f"{opset or OLDEST_ADOPTED}: {reason}; export the model anew with {argument('opset', 18)} of its exporter"
+        f"{opset or OLDEST_ADOPTED}: {reason}; export the model again with {argument('opset', 18)} of its exporter"
     )
 
 

@@ -21,12 +21,12 @@ def reason(error: Exception, module: nn.Module) -> str:
     if any(map(_handled_packed, chain)):
         return (
             "pack_padded_sequence has no form in a graph; give the recurrence the padded rows, and take each row's "
-            "answer at its own length"
+            "output at its own length"
         )
     if isinstance(chain[-1], GuardOnDataDependentSymNode):
         places = [f" ({place['file']}, line {place['line']})" for place in _PLACE.finditer(str(chain[-1]))]
         where = places[-1] if places else ""
-        return f"its code decides by the values of a tensor{where}, which a graph cannot; take torch.where instead"
+        return f"its code decides by the values of a tensor{where}, which a graph cannot; use torch.where instead"
     lines = [line.strip() for line in str(chain[-1]).splitlines() if line.strip()]
     said = lines[0] if lines else type(chain[-1]).__name__
     return said + (_EAGER if _has_other_attention(module) else "")

@@ -57,7 +57,7 @@ def captured_by_reading(
         raise InputError(
             f"torch cannot export the module: it fixes the dimension {name} at the example's size, {size}, as it does "
             f"for nn.RNN and for code that loops over an axis or makes a number of its size; write the size that you "
-            f"need in the place of {name}, or take sizes as x.shape[i] and loop over none"
+            f"need instead of {name}, or use sizes as x.shape[i], without a loop over them"
         ) from error
 
 

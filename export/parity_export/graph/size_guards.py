@@ -116,16 +116,16 @@ def within_guards(source: ModelSource, guards: SizeGuards) -> ModelSource:
             continue
         if said.text or not found.allows(sampled.get(name, low)):
             raise InputError(
-                f"a graph of this module is for {found}: outside of it the module's code takes another branch, or no "
-                f"longer answers; say so with {argument('dimensions', [str(found)], option='--dimension')}"
+                f"a graph of this module is for {found}: outside of it the module's code takes another branch, or "
+                f"fails; say so with {argument('dimensions', [str(found)], option='--dimension')}"
             )
         rules[name] = found
-        notes.append(f"{found}: outside of it the module's code takes another branch, or no longer answers")
+        notes.append(f"{found}: outside of it the module's code takes another branch, or fails")
     dimensions = {**source.contract.dimensions, **{name: rule.text for name, rule in rules.items()}}
     example = replace(example, rules=tuple(rules.values()))
     decided = list(_decided_sizes(source, example, guards.decisions))
     texts = dict.fromkeys(text for text, _ in decided if text)
-    notes += [f"the graph supposes {text}: it was run where that is not so as well" for text in texts]
+    notes += [f"the graph assumes {text}: it was also run where that is not true" for text in texts]
     return replace(
         source,
         contract=replace(source.contract, dimensions=dimensions),
@@ -155,8 +155,8 @@ def _decided_sizes(
                 continue
             if source.samples_only:
                 raise InputError(
-                    f"the module's code decides by sizes ({decision.text}), and {argument('samples_only', True)} asks "
-                    f"no others; write the sizes in the place of {' and '.join(decision.names)}, or leave it out"
+                    f"the module's code decides by sizes ({decision.text}), and {argument('samples_only', True)} runs "
+                    f"no others; write the sizes instead of {' and '.join(decision.names)}, or leave it out"
                 )
             yield decision.text if least > 1 else "", others
 

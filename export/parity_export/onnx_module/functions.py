@@ -34,7 +34,7 @@ def without_functions(model: onnx.ModelProto) -> onnx.ModelProto:
         if (node.domain, node.op_type) in left:
             raise InputError(
                 f"function {shown(full_name(node.domain, node.op_type))} is of another opset than its model, where its "
-                "operators mean something else; export the model anew, its functions of one opset"
+                "operators mean something else; export the model again, with all functions of one opset"
             )
     return inlined
 

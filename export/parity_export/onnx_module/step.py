@@ -81,7 +81,7 @@ class Step:
         if self._is_standard and is_old_form(node, versions[""]):
             raise InputError(
                 f"operator {self.operator} at node {shown(self.name)} is in a form of opset {versions['']} that is not "
-                "computed here; export the model anew with opset 13 or later of its exporter"
+                "computed here; export the model again with opset 13 or later of its exporter"
             )
 
     @property
@@ -139,7 +139,7 @@ class Step:
                 torchs, last = error if by == TORCH else torchs, error
                 continue
             if double and any(isinstance(one, Tensor) and one.dtype == torch.float32 for one in results):
-                last = InputError("it answers in float32")
+                last = InputError("it computes in float32")
                 continue
             self._known[key] = (by, computed)
             self._by.setdefault(key, set()).add(by)

@@ -122,6 +122,6 @@ def _check_names(rule: DimensionRule, text: str, names: Sequence[str], batch: st
         if name not in names:
             raise InputError(f"{shown(text)}: no input has the dimension {name}{did_you_mean(name, names)}")
         if name == batch:
-            raise InputError(f"{shown(text)}: {name} counts rows, which are asked alone and together, in any number")
+            raise InputError(f"{shown(text)}: {name} counts rows, which are run alone and together, in any number")
     if rule.low == rule.high:
-        raise InputError(f"{shown(text)}: {rule.name} has one size then; write {rule.low} in the shape in its place")
+        raise InputError(f"{shown(text)}: {rule.name} has one size then; write {rule.low} in the shape instead")

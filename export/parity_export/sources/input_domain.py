@@ -153,7 +153,9 @@ def check_domains(specs: Sequence[TensorSpec], batch: str | None) -> list[Tensor
                     "the values are bounded by another name"
                 )
         if batch is not None and spec.shape[-1:] == (batch,) and (domain.is_shaped or domain.sorted):
-            raise InputError(f"{spec}: its last axis counts rows, which do not hang together; give it one more axis")
+            raise InputError(
+                f"{spec}: its last axis counts rows, which are independent of one another; give it one more axis"
+            )
         checked.append(replace(spec, domain=str(domain)))
     return checked
 
@@ -174,7 +176,7 @@ def _clause(spec: TensorSpec, clause: str) -> Iterator[tuple[str, Any]]:
     else:
         near = did_you_mean(word, _WORDS)
         raise InputError(
-            f"{shown(str(spec))}: {shown(clause)} is no rule for the values of an input{near}; write one of {_FORMS}"
+            f"{shown(str(spec))}: {shown(clause)} is not a rule for the values of an input{near}; write one of {_FORMS}"
         )
 
 

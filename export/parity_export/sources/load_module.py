@@ -179,7 +179,7 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[Any]:
         version = npy_format.read_magic(file)
         read_header = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}.get(version)
         if read_header is None:
-            raise ValueError(f"{entry.filename} is no array of numbers")
+            raise ValueError(f"{entry.filename} is not an array of numbers")
         shape, _, dtype = read_header(file)
         if math.prod(shape) * dtype.itemsize > entry.file_size:
             raise ValueError(f"{entry.filename} is said to be {dtype}{list(shape)}, and holds {entry.file_size} bytes")

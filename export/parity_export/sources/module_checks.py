@@ -48,7 +48,7 @@ def check_returned(returned: object) -> None:
     for leaf in leaves:
         if not isinstance(leaf, torch.Tensor):
             raise InputError(
-                f"the module returns an object of the type {type(leaf).__name__}, which is no tensor; a graph gives "
+                f"the module returns an object of the type {type(leaf).__name__}, which is not a tensor; a graph gives "
                 "tensors alone: return them one by one, or in a tuple, a list or a dict"
             )
         if leaf.is_complex():
@@ -58,7 +58,7 @@ def check_returned(returned: object) -> None:
             )
         if not _numpy_has(leaf.dtype):
             raise InputError(
-                f"the module returns {_name(leaf.dtype)}, which numpy lacks, so no answer can be compared; "
+                f"the module returns {_name(leaf.dtype)}, which numpy lacks, so no output can be compared; "
                 "end its forward with .float()"
             )
 

@@ -106,7 +106,7 @@ def _check_meaning(output_spec: OutputSpec) -> None:
         if called not in get_args(ModuleOutput):
             known = get_args(ModuleOutput)
             raise InputError(
-                f"{argument('output')} is {shown(called)}, none of {', '.join(map(repr, known))}"
+                f"{argument('output')} is {shown(called)}, not one of {', '.join(map(repr, known))}"
                 f"{did_you_mean(called, known)}; what the module calls {shown(name)} is "
                 f"{argument('output', f'{name}=logits')}"
             )
@@ -146,7 +146,7 @@ def _check_belongs(output_spec: OutputSpec) -> None:
     for option, allowed in tasks.items():
         if getattr(output_spec, option) not in (None, (), []) and output_spec.task not in allowed:
             listed = " or ".join(filter(None, (", ".join(allowed[:-1]), allowed[-1])))
-            raise InputError(f"{argument(option)} goes with {argument('task')} {listed}, not {output_spec.task}")
+            raise InputError(f"{argument(option)} is for {argument('task')} {listed}, not {output_spec.task}")
 
 
 def _thresholds(threshold: float | Sequence[float] | None) -> tuple[float, ...]:
@@ -214,7 +214,7 @@ def _multilabel_thresholds(output_spec: OutputSpec, count: int) -> dict[str, Any
     thresholds = given * count if len(given) == 1 else given
     if len(thresholds) != count:
         raise InputError(
-            f"{argument('threshold')} names {counted(len(given), 'threshold')}, but the module tells {count} classes; "
+            f"{argument('threshold')} names {counted(len(given), 'threshold')}, but the module has {count} classes; "
             "give one for all, or one for each"
         )
     return {"thresholds": thresholds, "logit_thresholds": tuple(map(binary_logit_threshold, thresholds))}
@@ -277,9 +277,7 @@ def _classes(output_spec: OutputSpec, count: int) -> tuple[Any, ...]:
         )
     classes = tuple(output_spec.classes) or tuple(range(count))
     if len(classes) != count:
-        raise InputError(
-            f"{argument('classes')} names {counted(len(classes), 'class')}, but the module tells {count} apart"
-        )
+        raise InputError(f"{argument('classes')} names {counted(len(classes), 'class')}, but the module has {count}")
     return classes
 
 
@@ -293,9 +291,7 @@ def feature_fields(inputs: Sequence[TensorSpec], output_spec: OutputSpec) -> tup
     table = len(inputs) == 1 and len(spec.shape) == 2 and isinstance(spec.shape[1], int) and spec.dtype == "float32"
     if not table or (output_spec.task == "tensors" and not output_spec.features):
         if output_spec.features:
-            raise InputError(
-                f"{argument('features')} goes with one input of the shape float32[batch, number of features]"
-            )
+            raise InputError(f"{argument('features')} is for one input of the shape float32[batch, number of features]")
         return ()
     names = tuple(output_spec.features) or tuple(f"x{index + 1}" for index in range(int(spec.shape[1])))
     if len(names) != spec.shape[1]:

@@ -47,7 +47,7 @@ def folder_of(location: str, arguments: Mapping[str, Any], weights: Path | None)
         raise InputError(f"{location} loads a folder that save_pretrained wrote: {option}")
     if not Path(named).is_dir():
         raise InputError(
-            f"there is no folder {shown(str(named))} on this machine, and nothing is fetched; {location} takes one "
+            f"there is no folder {shown(str(named))} on this machine, and nothing is downloaded; {location} takes one "
             f"that save_pretrained wrote: {option}"
         )
     return str(named)
@@ -63,7 +63,7 @@ def safe_arguments(build: Callable[..., Any], arguments: Mapping[str, Any]) -> d
         if name in arguments and bool(arguments[name]) == value:
             raise InputError(
                 f"{name}={arguments[name]} would run code of the folder, which no export does; copy that code into "
-                "a module of your own, review it, and name it in the place of from_pretrained"
+                "a module of your own, review it, and name it instead of from_pretrained"
             )
     taken = inspect.signature(build).parameters.values()
     given = {name: value for name, value in arguments.items() if name != _FOLDER}

@@ -54,7 +54,7 @@ def bench(package: Path, threads: str, as_json: bool, **options: Any) -> None:
     if as_json:
         click.echo(json.dumps(figures))
         return
-    click.echo("\nnew process to the first answer")
+    click.echo("\nnew process to the first prediction")
     for name, found in figures["start"].items():
         click.echo(f"  {name:<12} {found['seconds']:8.3f} s {found['peak_mb']:8.0f} MB")
 
@@ -65,7 +65,7 @@ def _numbers(threads: str) -> tuple[int, ...]:
     try:
         return tuple(int(number) for number in threads.split(","))
     except ValueError:
-        raise click.UsageError(f"--threads {threads} is no list of whole numbers") from None
+        raise click.UsageError(f"--threads {threads} is not a list of whole numbers") from None
 
 
 def _say_latency(latency: dict[str, dict[str, float]]) -> None:

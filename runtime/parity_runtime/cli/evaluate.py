@@ -198,7 +198,7 @@ def _limit(text: str) -> tuple[str, float]:
     except ValueError:
         limit = math.nan
     if math.isnan(limit):
-        raise click.UsageError(f"{text!r} is no limit; write it as accuracy=0.99")
+        raise click.UsageError(f"{text!r} is not a limit; write it as accuracy=0.99")
     return name, limit
 
 

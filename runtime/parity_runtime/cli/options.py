@@ -44,7 +44,7 @@ def names(text: str | None) -> tuple[str, ...]:
     try:
         return tuple(name.strip() for name in next(csv.reader([text], strict=True)))
     except csv.Error as error:
-        raise click.UsageError(f"{text!r} is no list of names: {error}") from error
+        raise click.UsageError(f"{text!r} is not a list of names: {error}") from error
 
 
 def say_provider(asked: Provider, found: str) -> None:

@@ -135,4 +135,4 @@ def _cells_of(row: str) -> list[str]:
     try:
         return next(csv.reader([row], skipinitialspace=True, strict=True)) or [""]
     except csv.Error as error:
-        raise InputError(f'--row {row} is no row of CSV ({error}); quote a cell as "a, b"') from error
+        raise InputError(f'--row {row} is not a row of CSV ({error}); quote a cell as "a, b"') from error

@@ -34,7 +34,7 @@ _limits = section("Limits")
 @_http(
     "--drain", default=5, type=click.IntRange(0, 3600), help="Seconds after SIGTERM in which it still accepts requests."
 )
-@_http("--access-log/--no-access-log", default=True, help="Write one line of JSON to stderr for each answer.")
+@_http("--access-log/--no-access-log", default=True, help="Write one line of JSON to stderr for each response.")
 @_limits("--max-rows", default=Limits().rows, type=click.IntRange(1), help="The largest number of rows in a request.")
 @_limits("--max-bytes", default=Limits().bytes, type=click.IntRange(1), help="The largest body of a request, in bytes.")
 @section("Where it runs")(

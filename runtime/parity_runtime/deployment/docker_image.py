@@ -75,5 +75,5 @@ def deploy_docker(
 def _base(options: DockerOptions) -> str:
     base = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim" if options.base is None else options.base
     if not _IMAGE.fullmatch(base):
-        raise InputError(f"{argument('base')} is {shown(base)}, no name of an image; python:3.13-slim is one")
+        raise InputError(f"{argument('base')} is {shown(base)}, not the name of an image, such as python:3.13-slim")
     return base

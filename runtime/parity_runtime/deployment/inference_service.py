@@ -110,12 +110,13 @@ def _quantities(name: str, values: dict[str, str]) -> list[str]:
 def _check(options: KServeOptions) -> None:
     if not options.storage_uri.isprintable() or not _STORAGE.fullmatch(options.storage_uri):
         raise InputError(
-            f"{argument('storage_uri')} is {shown(options.storage_uri)}; give where the repository will lie, "
-            "s3://bucket/models, gs://bucket/models or pvc://claim/models say"
+            f"{argument('storage_uri')} is {shown(options.storage_uri)}; say where the repository will be, "
+            "such as s3://bucket/models, gs://bucket/models or pvc://claim/models"
         )
     if not _TAG.fullmatch(options.runtime_version):
         raise InputError(
-            f"{argument('runtime_version')} is {shown(options.runtime_version)}, no tag of an image; 25.12-py3 is one"
+            f"{argument('runtime_version')} is {shown(options.runtime_version)}, not the tag of an image, such as "
+            "25.12-py3"
         )
 
 

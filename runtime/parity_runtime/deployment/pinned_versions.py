@@ -36,7 +36,7 @@ def wheel_requirements(path: Path, extras: Iterable[str]) -> list[str]:
             with archive.open(entry) as file:
                 metadata = Parser().parsestr(file.read(_LARGEST_METADATA).decode())
     except (OSError, zipfile.BadZipFile, StopIteration, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no wheel"
+        reason = error.strerror if isinstance(error, OSError) else "it is not a wheel"
         raise InputError(f"{path} cannot be read: {reason}; {way_out}") from error
     found = f"{metadata['Name']} {metadata['Version']}"
     if found != f"{_NAME} {__version__}" or not _FILE.fullmatch(path.name):

@@ -94,6 +94,6 @@ def check_text(model: DeployedModel) -> None:
     for spec in model.contract.inputs:
         if spec.dtype == "string" and not spec.shape:
             raise InputError(
-                f"{path}: the input {shown(spec.name)} is one text without an axis, which Triton does not hand on; "
+                f"{path}: the input {shown(spec.name)} is one text without an axis, which Triton does not pass on; "
                 "serve the package with parity serve"
             )

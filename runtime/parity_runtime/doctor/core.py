@@ -82,7 +82,7 @@ def _needed(requirement: Requirement) -> Finding:
 def _runtime(installed: dict[str, str]) -> Finding:
     """Return the finding of onnxruntime's wheels, of which there must be one."""
     if not installed and importlib.util.find_spec("onnxruntime"):
-        return Finding("core", "onnxruntime", "ok", f"of another wheel than {' or '.join(_RUNTIMES)}")
+        return Finding("core", "onnxruntime", "ok", f"from another wheel than {' or '.join(_RUNTIMES)}")
     if not installed:
         found = "not installed: no package can be opened for predictions"
         return Finding("core", "onnxruntime", "error", found, pip_install([str(_runtimes()[0])]))

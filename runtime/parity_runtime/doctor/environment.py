@@ -39,7 +39,7 @@ def _threads(value: str) -> Problem:
     cores = allowed_cores()
     first = value.partition(",")[0].strip()  # OpenMP takes a list, a number for each level of nesting
     if not first.isdecimal() or not int(first):
-        return "no number of threads, and is passed over", f"export OMP_NUM_THREADS={cores}"
+        return "not a number of threads, and is ignored", f"export OMP_NUM_THREADS={cores}"
     if int(first) > cores:
         return f"more threads than the {cores} cores that may be used", f"export OMP_NUM_THREADS={cores}"
     return "", ""

@@ -16,7 +16,7 @@ from parity_runtime.engines.java import LOWEST_JAVA, NEEDED_JAVA, find_java, pla
 
 _ALTERNATIVES = {"cpu", "gpu"}  # of the core
 _CONTRIBUTORS = {"bench", "dev", "fuzz"}  # of those who work on Parity
-_APART = {"mlflow": "; it takes no recent pyarrow, and wants an environment of its own"}
+_APART = {"mlflow": "; it does not accept a recent pyarrow, and needs an environment of its own"}
 _MODULES = {"pillow": "PIL", "scikit-learn": "sklearn"}
 _JAVA_SECONDS = 20.0
 _IMPORT_SECONDS = 120.0  # torch from a slow disk

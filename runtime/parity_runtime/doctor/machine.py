@@ -42,7 +42,7 @@ def processor_finding(machine: str, flags: set[str] | None) -> Finding:
     there = [name for flag, name in _INSTRUCTIONS.items() if flag in flags]
     told = f"{machine}: {', '.join(there) or 'none of the instructions that kernels are written for'}"
     if machine in ("x86_64", "AMD64") and "avx2" not in flags:
-        return Finding("machine", "processor", "warning", f"{told}; without AVX2 onnxruntime takes its slowest kernels")
+        return Finding("machine", "processor", "warning", f"{told}; without AVX2 onnxruntime uses its slowest kernels")
     return Finding("machine", "processor", "ok", told)
 
 

@@ -37,5 +37,5 @@ def last_line(command: Sequence[str], seconds: float, environment: Mapping[str, 
         found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     except (IndexError, ValueError):
         lines = done.stderr.strip().splitlines()
-        return f"ends the process with {done.returncode}: {lines[-1] if lines else 'without a word'}"
+        return f"ends the process with {done.returncode}: {lines[-1] if lines else 'without a message'}"
     return found

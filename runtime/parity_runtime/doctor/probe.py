@@ -35,7 +35,7 @@ def _cuda_cause() -> str:
     try:
         ctypes.CDLL("libcuda.so.1" if sys.platform == "linux" else "nvcuda.dll")
     except OSError as error:
-        return f"no driver of NVIDIA's: {first_line(error)}"
+        return f"no NVIDIA driver: {first_line(error)}"
     library = Path(import_onnxruntime().__file__).parent / "capi" / "libonnxruntime_providers_cuda.so"
     try:
         if library.is_file():

@@ -76,7 +76,7 @@ def _kernels(found: dict[str, Any]) -> Iterator[Finding]:
     if error > _MOST_NORMALIZATION_ERROR:
         told = (
             f"LayerNormalization errs by {error:.2g} where a mean is 1000 standard deviations: onnxruntime "
-            f"{found['version']} takes the variance by one pass"
+            f"{found['version']} computes the variance in one pass"
         )
         yield Finding("providers", "normalization", "warning", told, pip_install([_wanted(_TWO_PASSES)]))
     else:
@@ -97,6 +97,6 @@ def _cuda(built_in: list[str]) -> Finding:
         return _answered("cuda", _probe("cuda"), "warning")
     told = "this onnxruntime is built without CUDA"
     if not shows_gpu():
-        return Finding("providers", "cuda", "absent", f"{told}, and this machine shows no GPU of NVIDIA's")
+        return Finding("providers", "cuda", "absent", f"{told}, and this machine shows no NVIDIA GPU")
     remedy = f"{pip_uninstall(['onnxruntime'])} && {pip_install([f'{_GPU_WHEEL}>=1.20'])}"
-    return Finding("providers", "cuda", "absent", f"{told}; this machine has a GPU of NVIDIA's", remedy)
+    return Finding("providers", "cuda", "absent", f"{told}; this machine has an NVIDIA GPU", remedy)

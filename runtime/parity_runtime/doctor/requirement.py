@@ -50,7 +50,7 @@ class Requirement:
             ValueError: it has another form, of which this reads the common ones alone.
         """
         if (form := _FORM.fullmatch(text)) is None:
-            raise ValueError(f"{text!r} is no requirement of a known form")
+            raise ValueError(f"{text!r} is not a requirement of a known form")
         bounds = tuple(_matched(_BOUND, part) for part in form["bounds"].split(",") if part.strip())
         clauses = [_matched(_CLAUSE, part) for part in re.split(r"\band\b", form["marker"] or "") if part.strip()]
         extras = tuple(part.strip() for part in (form["extras"] or "").split(",") if part.strip())
@@ -96,7 +96,7 @@ def release(text: str) -> tuple[tuple[int, ...], bool]:
     """
     found = _RELEASE.match(text)
     if found is None:
-        raise ValueError(f"{text!r} is no version")
+        raise ValueError(f"{text!r} is not a version")
     numbers = [int(part) for part in found[1].split(".")]
     while numbers and not numbers[-1]:
         numbers.pop()

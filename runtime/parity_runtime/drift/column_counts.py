@@ -128,7 +128,7 @@ class ColumnCounts:
             ValueError: the bins are others.
         """
         if (other.feature, other.edges) != (self.feature, self.edges):
-            raise ValueError(f"the counts of {self.feature.name} and {other.feature.name} have other bins")
+            raise ValueError(f"the counts of {self.feature.name} and {other.feature.name} have different bins")
         self.bins += other.bins
         self.missing += other.missing
         self.unknown += other.unknown

@@ -36,7 +36,7 @@ def merge_counts_json(counts: "TableCounts", value: Any, where: str) -> None:
         case {"rows": int(rows), "columns": dict(columns)} if list(columns) == list(counts.columns):
             counts.rows += rows
         case _:
-            raise FormatError(f"{where} is {shown(value)}, no counts of this model's columns")
+            raise FormatError(f"{where} is {shown(value)}, not counts of this model's columns")
     for name, column in counts.columns.items():
         _merge(column, columns[name], f"{where}: {name}")
     for name, classes in _classes(counts).items():

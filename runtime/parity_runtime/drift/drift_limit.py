@@ -57,9 +57,10 @@ class DriftLimit:
                 raise _bad(text, f"no column of {contract.name} {_TAKES[self.measure]}")
         elif self.column not in features:
             hint = did_you_mean(self.column, features)
-            raise _bad(text, f"{contract.name} takes no column {shown(self.column)}{hint}")
+            raise _bad(text, f"{contract.name} has no feature {shown(self.column)}{hint}")
         elif not self._applies(features[self.column]):
-            raise _bad(text, f"{self.column} ({features[self.column].kind}) is no column that {_TAKES[self.measure]}")
+            kind = features[self.column].kind
+            raise _bad(text, f"{self.column} ({kind}) is not a column that {_TAKES[self.measure]}")
 
     def _applies(self, feature: Feature) -> bool:
         if self.measure == "unknown":

@@ -111,5 +111,5 @@ def _quantiles(value: Any, ends: tuple[float, float], where: str) -> dict[float,
 def _level(text: str, where: str) -> float:
     level = level_in(text)
     if level is None:
-        raise FormatError(f"{where}: {shown(text)} is no level strictly between 0 and 1")
+        raise FormatError(f"{where}: {shown(text)} is not a level strictly between 0 and 1")
     return level

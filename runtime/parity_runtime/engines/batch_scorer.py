@@ -83,7 +83,7 @@ class BatchScorer:
         check_choice("out_of_range", self.out_of_range, get_args(OutsideRange))
         if self.reasons and self.errors != "null":
             named, needed = argument("reasons"), argument("errors", "null")
-            raise InputError(f"{named} is a column of rows that stay without an answer; add {needed}")
+            raise InputError(f"{named} is a column for rows without a prediction; add {needed}")
 
     @classmethod
     def of(

@@ -57,8 +57,8 @@ class LocationsJob:
         plain = [place for place in (*tables, out) if not has_scheme(place)]
         if plain:
             raise InputError(
-                f"{listed(plain)} is a path, and others have a scheme; write them all alike: file:///... for a path "
-                "that all workers see"
+                f"{listed(plain)} is a path, and others have a scheme; write all of them in the same way: "
+                "file:///... for a path that all workers see"
             )
         formats = {format_name or table_format(table.rstrip("/"), "") for table in tables}
         if len(formats) > 1 or not formats <= {*READABLE}:

@@ -48,5 +48,5 @@ def _of_task(error: Any) -> ParityError:
 def _ended() -> ParityError:
     return ParityError(
         "a worker's process ended in the middle of a task, probably for lack of memory: give its node more, or "
-        f"answer fewer rows at once ({argument('batch_size')})"
+        f"predict fewer rows at once ({argument('batch_size')})"
     )

@@ -55,7 +55,7 @@ def _check_scheme(place: str) -> None:
         fs.FileSystem.from_uri(place)
     except ArrowInvalid as error:
         if "Unrecognized" in str(error):
-            raise InputError(f"{place}: Ray's readers know no such file system: {first_line(error)}") from error
+            raise InputError(f"{place}: Ray does not know this file system: {first_line(error)}") from error
 
 
 def _read(job: LocationsJob) -> Any:

@@ -200,6 +200,6 @@ def _started(script: str, *arguments: str) -> dict[str, float]:
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 -- our own scripts
         seconds.append(time.perf_counter() - start)
         if done.returncode:
-            raise InputError(f"a new process cannot answer: {done.stderr.strip().splitlines()[-1]}")
+            raise InputError(f"a new process cannot predict: {done.stderr.strip().splitlines()[-1]}")
         peaks.append(int(done.stdout) / 1000)
     return {"seconds": statistics.median(seconds), "peak_mb": statistics.median(peaks)}

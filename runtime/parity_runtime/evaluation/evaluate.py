@@ -60,7 +60,7 @@ def check_targets(contract: ModelContract, target: str | None) -> tuple[str, ...
     if not contract.is_classifier and contract.task != "regression":
         raise InputError(
             f"{contract.name} has the task {contract.task}, and one column of true values cannot be compared with its "
-            "answers; compare what Predictor.predict returns from Python, as with scikit-learn's metrics"
+            "predictions; compare what Predictor.predict returns from Python, as with scikit-learn's metrics"
         )
     several = not contract.is_classifier and len(contract.targets) > 1
     if target is None and not several and len(contract.targets) != 1:

@@ -67,7 +67,7 @@ def _values(objective: str | None, evaluation: Mapping[str, Any], rows: str) -> 
     text = f"{label} {_number(evaluation[name])}"
     if name in ("rmse", "mae"):
         text += f" and R2 {evaluation['r2']:.4f}"
-    text = f"{text} on {rows}" + (f", in the mean over {counted(len(targets), 'target')}" if targets else "")
+    text = f"{text} on {rows}" + (f", on average over {counted(len(targets), 'target')}" if targets else "")
     if baseline is None or baseline.get(name) is None:
         return text
     beaten = evaluation[name] < baseline[name]

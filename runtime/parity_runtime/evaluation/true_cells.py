@@ -21,7 +21,7 @@ def known_numbers(table: Chunk, targets: Sequence[str]) -> NDArray[np.float64]:
     if unknown.any():
         row, place = np.argwhere(unknown)[0].tolist()
         target = targets[place]
-        raise table.error(row, f"{target} is {shown(table.cell(row, target))}, no number to compare", target)
+        raise table.error(row, f"{target} is {shown(table.cell(row, target))}, not a number to compare", target)
     return numbers
 
 
@@ -62,7 +62,7 @@ def class_indices(contract: ModelContract, table: Chunk, target: str) -> NDArray
         cells = [truths.get(cell.lower(), cell) for cell in cells]
     for row, cell in enumerate(cells):
         if cell not in index:
-            what = f"is {shown(cell)}, no class of" if cell else "is missing; it takes a class,"
+            what = f"is {shown(cell)}, not a class of" if cell else "is missing; it takes a class,"
             raise table.error(row, f"{target} {what} {', '.join(index)}", target)
     return np.array([index[cell] for cell in cells], np.int64)
 

@@ -45,7 +45,7 @@ def parse_json(data: bytes, where: str) -> dict[str, Any]:
     """
     check_size(len(data), where)
     if data.count(b"[") + data.count(b"{") > _MOST_CONTAINERS or data.count(b",") > _MOST_VALUES:
-        raise FormatError(f"{where} holds more than {_MOST_VALUES} values; such a file has some 100,000 at most")
+        raise FormatError(f"{where} holds more than {_MOST_VALUES} values; such a file has about 100,000 at most")
     try:
         text = data.decode()  # json alone would take UTF-16 as well
         value = _DECODER.decode(text)

@@ -36,7 +36,7 @@ def open_descriptor(path: Path) -> int:
     descriptor = os.open(path, sum((getattr(os, flag, 0) for flag in flags), os.O_RDONLY))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(0, "it is no regular file")
+        raise OSError(0, "it is not a regular file")
     return descriptor
 
 

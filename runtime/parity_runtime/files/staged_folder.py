@@ -113,7 +113,7 @@ def _is_folder(path: Path, found: os.stat_result) -> bool:
 def refuse_existing(target: Path, *, replace: bool, check: Check = lambda _: None) -> None:
     """Raise `InputError` if ``target`` exists, unless it is a folder that may be replaced."""
     if target.name in ("", ".."):
-        raise InputError(f"{target} is no name for a folder to make; write the name out")
+        raise InputError(f"{target} is not a name for a folder to make; write the name out")
     if target.is_symlink():
         raise InputError(f"{target} is a link; give the name of the folder itself")
     if target.exists() and not target.is_dir():

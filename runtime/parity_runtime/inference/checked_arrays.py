@@ -58,7 +58,7 @@ def as_array(what: str, value: Any) -> NDArray[Any]:
     except MemoryError as error:
         raise InputError(f"{what} does not fit into memory") from error
     except Exception as error:  # whatever a foreign object raises in its __array__
-        raise InputError(f"{what} is no array, or its rows differ in length ({first_line(error)})") from error
+        raise InputError(f"{what} is not an array, or its rows differ in length ({first_line(error)})") from error
 
 
 class Shaped(Protocol):

@@ -92,7 +92,7 @@ def _fits(wanted: Sequence[int | str], shape: Sequence[int]) -> bool:
 
 def _check_device(what: str, tensor: SupportsDLPack, provider: str) -> None:
     if not hasattr(tensor, "__dlpack_device__"):
-        raise InputError(f"{what} is a {type(tensor).__name__}, and no tensor on a device (DLPack); run() may take it")
+        raise InputError(f"{what} is a {type(tensor).__name__}, not a tensor on a device (DLPack); run() may accept it")
     kind, number = map(int, tensor.__dlpack_device__())
     if (_DEVICES.get(kind), number) != (provider, 0):
         place = f"{_DEVICES.get(kind, f'DLPack device {kind}')}:{number}"
@@ -103,7 +103,9 @@ def _taken(what: str, tensor: SupportsDLPack) -> Any:
     """Return an OrtValue over a tensor's memory."""
     onnxruntime = import_onnxruntime()
     if not hasattr(onnxruntime.OrtValue, "from_dlpack"):
-        raise InputError(f"onnxruntime {onnxruntime.__version__} takes no tensor on a device; install a newer one")
+        raise InputError(
+            f"onnxruntime {onnxruntime.__version__} does not accept a tensor on a device; install a newer one"
+        )
     try:
         return onnxruntime.OrtValue.from_dlpack(tensor)
     except Exception as error:  # of the tensor's library, or onnxruntime's, which derive from Exception directly

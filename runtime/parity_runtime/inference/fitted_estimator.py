@@ -64,7 +64,7 @@ class FittedEstimator(ABC):
             InputError: the rows do not fit the contract, or the model is no classifier.
         """
         if not (self.contract.is_classifier or self._multilabel):
-            raise InputError(f"{self.contract.name} is no classifier (its task is {self.contract.task})")
+            raise InputError(f"{self.contract.name} is not a classifier (its task is {self.contract.task})")
         logits: NDArray[np.float32] = self._run(LOGITS, rows)
         if self._multilabel:
             return logits - np.array(self.contract.logit_thresholds, np.float32)

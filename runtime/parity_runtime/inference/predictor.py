@@ -410,7 +410,7 @@ class Predictor(FittedEstimator):
     def _certified_output(self, output: str) -> str:
         if output not in self._names:
             if self.has_error_bounds:
-                raise InputError(f"{self.contract.name} is no classifier")
+                raise InputError(f"{self.contract.name} is not a classifier")
             if "certified" in self.contract.graphs:
                 raise InputError(f"{self.contract.name} was opened without certified=True")
             raise InputError(no_certified_graph(self.contract.name, self.contract.task))
@@ -443,7 +443,7 @@ class Predictor(FittedEstimator):
 def _no_probabilities(contract: ModelContract) -> str | None:
     """Return why a model gives no probabilities; None where it does."""
     if contract.decision is None:
-        return f"{contract.name} is no classifier (its task is {contract.task})"
+        return f"{contract.name} is not a classifier (its task is {contract.task})"
     if contract.task == "language_model":
         return f"{contract.name} gives no probabilities over its vocabulary; run() gives its logits"
     return None

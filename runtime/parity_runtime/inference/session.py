@@ -134,7 +134,7 @@ def _both_wheels() -> str:
         return ""
     return (
         f"{' and '.join(found)} are both installed and overwrite each other's files; "
-        "pip uninstall both, then install the one that is meant"
+        "pip uninstall both, then install the one that you need"
     )
 
 

@@ -77,7 +77,7 @@ def input_by_kind(contract: ModelContract, spec: TensorSpec, value: Any) -> NDAr
         seconds, odd = timestamp_values(list(array.reshape(-1)), features[0].format, CellValues())
         if odd:
             raise InputError(
-                f"input {spec.name!r} holds {shown(str(array.reshape(-1)[odd[0]]))}, which is no timestamp"
+                f"input {spec.name!r} holds {shown(str(array.reshape(-1)[odd[0]]))}, which is not a timestamp"
             )
         value = seconds.reshape(array.shape)
     return checked_array(contract, spec, value)

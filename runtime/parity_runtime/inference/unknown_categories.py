@@ -93,7 +93,7 @@ def _mostly_known(column: NDArray[Any], known: frozenset[str]) -> bool:
 def _sentence(columns: list[_UnknownColumn]) -> str:
     first, *others = columns
     more = f"; so are most of {', '.join(column.name for column in others)}" if others else ""
-    dtype = either(f" (pandas reads text as it stands with dtype={{{shown(first.name)}: str}})", "")
+    dtype = either(f" (pandas keeps text unchanged with dtype={{{shown(first.name)}: str}})", "")
     return sentence(
         f"{first.unknown} of {first.cells} cells of {first.name} are unknown to the model, such as "
         f"{_listed(first.examples)}; it knows {_listed(first.known)}{more}: are they spelled as in the training "

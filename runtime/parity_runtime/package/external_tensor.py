@@ -59,7 +59,7 @@ def external_tensor(
     if values.get("location") != WEIGHTS:
         raise OutsideError(f"the tensor {shown(name)} in {shown(values.get('location', ''))}")
     if name not in known:
-        raise OutsideError(f"the tensor {shown(name)} in {WEIGHTS}, which nobody hands over,")
+        raise OutsideError(f"the tensor {shown(name)} in {WEIGHTS}, which was not passed,")
     numbers = [values.get("offset", "0"), values.get("length", "")]
     if len(entries) != len(values) or not set(values) <= _KEYS or not all(map(_NUMBER.fullmatch, numbers)):
         raise ValueError(f"the tensor {shown(name)} says {shown(values)} of its data")

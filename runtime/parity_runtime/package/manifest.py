@@ -93,7 +93,7 @@ class Package:
         try:
             manifest = read_regular(file, _MAX_MANIFEST_BYTES)
         except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # the last of a name that no file has
-            raise InputError(f"{path} is no package: it has no {MANIFEST}; write one with parity export") from error
+            raise InputError(f"{path} is not a package: it has no {MANIFEST}; write one with parity export") from error
         except OSError as error:
             raise InputError(f"{file} cannot be read: {error.strerror}") from error
         if len(manifest) > _MAX_MANIFEST_BYTES:
@@ -173,7 +173,7 @@ class Package:
             certified = CERTIFIED_MODEL in self.entries
             raise FormatError(
                 f"{where} has the format {value['format']}, which an earlier Parity wrote, and this version "
-                f"reads {FORMAT}; make the package anew: parity export ... {shlex.quote(str(self.path))} --force"
+                f"reads {FORMAT}; export the package again: parity export ... {shlex.quote(str(self.path))} --force"
                 f"{' --certified' if certified else ''}"
             )
         return value
@@ -255,4 +255,4 @@ def _parse_manifest(data: bytes, where: str) -> tuple[dict[str, FileEntry], dict
 def _check_name(name: str, where: str) -> None:
     """Refuse a name that is no path of a file inside the package, written in the one way that there is."""
     if "\\" in name or not name.isprintable() or any(part in ("", ".", "..") for part in name.split("/")):
-        raise FormatError(f"{where} lists {shown(name)}, which is no path inside the package")
+        raise FormatError(f"{where} lists {shown(name)}, which is not a path inside the package")

@@ -113,7 +113,7 @@ def scan_model(
             the ONNX standard, or a function that a runtime would replace by a kernel of its own.
     """
     if model[4:8] == _ORT_FORMAT:
-        raise FormatError(f"{where} is in onnxruntime's own format (.ort); give the ONNX model that it was made of")
+        raise FormatError(f"{where} is in onnxruntime's own format (.ort); give the ONNX model that it was made from")
     found = _Found(where, external)
     try:
         _walk(model, found)
@@ -121,13 +121,13 @@ def scan_model(
     except OutsideError as error:
         raise FormatError(
             f"{where} keeps {error} outside the file, which would be read from wherever that file is opened; load the "
-            "package that it stands in, make one of it (parity adopt), or save it as one file (onnx.load it where its "
-            "data lie, and onnx.save it)"
+            "package that it is in, make a package of it (parity adopt), or save it as one file (onnx.load it where "
+            "its data are, and onnx.save it)"
         ) from None
     except (ValueError, IndexError) as error:
-        raise FormatError(f"{where} is no ONNX model: {error}") from error
+        raise FormatError(f"{where} is not an ONNX model: {error}") from error
     if not found.graphs:
-        raise FormatError(f"{where} is no ONNX model: it holds no graph")
+        raise FormatError(f"{where} is not an ONNX model: it holds no graph")
     operators = checked_operators(where, found.operators, found.functions, allowed)
     return ModelFacts(found.metadata, found.widest, tuple(found.external), operators)
 

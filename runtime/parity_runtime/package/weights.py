@@ -154,7 +154,7 @@ class WeightsFile:
             self._fill(gap, before.end)
             if gap.any():
                 raise DigestError(
-                    f"{self._named} holds something else than zeros before byte {entry.offset}; copy the package again"
+                    f"{self._named} holds something other than zeros before byte {entry.offset}; copy the package again"
                 )
 
     def _check_tensor(self, name: str, data: Bytes) -> None:

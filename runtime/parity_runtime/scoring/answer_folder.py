@@ -42,7 +42,8 @@ class AnswerFolder:
         read = next((part.path for part in self._parts if target in resolved(Path(part.path)).parents), None)
         if read is not None:
             raise InputError(
-                f"{read} lies in {self.path}, where the answers go; choose another folder with {argument('out')}"
+                f"{read} lies in {self.path}, where the predictions are written; choose another folder with "
+                f"{argument('out')}"
             )
         if not self.path.exists():
             refuse_unwritable(target)
@@ -51,7 +52,7 @@ class AnswerFolder:
         known = {self._job.target(part) for part in self._parts} | {self.path / SUCCESS, self.path / JOB}
         for path in _files(self.path):
             if path not in known or not begun:
-                raise self._job.refused(f"{self.path} holds a file that is none of this job's: {path}")
+                raise self._job.refused(f"{self.path} holds a file that does not belong to this job: {path}")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -97,7 +98,7 @@ def refuse_among_tables(out: Path, tables: Sequence[str]) -> None:
     for table in tables:
         if holds(table, out):
             raise InputError(
-                f"{out} lies in {table}, whose tables are read, and its answers would be tables of the next job; "
+                f"{out} lies in {table}, whose tables are read, and its predictions would be tables of the next job; "
                 f"choose a folder beside it with {argument('out')}"
             )
 

@@ -23,7 +23,7 @@ class ArrowWriter(Writer[Any]):
     def __init__(self, file: BinaryIO, layout: Layout, head: Chunk, *, parquet: bool) -> None:
         super().__init__(file, layout)
         if not isinstance(head, ArrowChunk):
-            raise InputError("only a table in Parquet or Arrow gives predictions in them; name the predictions .csv")
+            raise InputError("predictions are Parquet or Arrow only if the table is; name the predictions .csv")
         self._parquet = parquet
         self._writer: Any = None
         self._waiting: list[Any] = []

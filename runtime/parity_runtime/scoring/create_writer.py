@@ -34,7 +34,7 @@ def create_writer(
         from parity_runtime.tables.json_lines import JsonChunk  # noqa: PLC0415
 
         if not isinstance(head, JsonChunk):
-            raise InputError("only a table of JSON Lines gives predictions in JSON Lines; name the predictions .csv")
+            raise InputError("predictions are JSON Lines only if the table is; name the predictions .csv")
         return JsonWriter(file, layout)
     if format_name == "npy":
         from parity_runtime.scoring.npy_writer import NpyWriter  # noqa: PLC0415

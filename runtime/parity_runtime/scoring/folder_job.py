@@ -124,7 +124,7 @@ class FolderJob:
     def _refuse_other(self, found: Mapping[str, Any]) -> None:
         if found.get("package") != self.package_id:
             other = str(found.get("package"))[:12]
-            raise self.refused(f"{self.out} was answered by the package {other}..., not by {self.package_id[:12]}...")
+            raise self.refused(f"{self.out} was written by the package {other}..., not by {self.package_id[:12]}...")
         options = found.get("options")
         before = {**found, **(options if isinstance(options, dict) else {})}
         for name, now in {**self.facts, **self.options()}.items():
@@ -135,18 +135,18 @@ class FolderJob:
 
     def _difference(self, name: str, was: Any, now: Any) -> str:
         if name in ("parity", "onnxruntime"):
-            return f"{self.out} was answered with {name} {was}, not with {now}"
+            return f"{self.out} was written with {name} {was}, not with {now}"
         if name == "counts":
             need = either("a tally needs", "--summary and --fail-on need")
             return f"{self.out} was begun without counting its rows, which {need}"
-        return f"{self.out} was answered with {argument(name)} {_shown(was)}, not with {_shown(now)}"
+        return f"{self.out} was written with {argument(name)} {_shown(was)}, not with {_shown(now)}"
 
     def _refuse_parts(self, before: list[Any], now: list[str]) -> None:
         more = [name for name in now if name not in set(before)]
         fewer = [str(name) for name in before if name not in set(now)]
         if more or fewer:
-            told = f"{listed(more[:3])} was none of them" if more else f"{listed(fewer[:3])} is gone"
-            raise self.refused(f"{self.out} holds the answers of other tables: {told}")
+            told = f"{listed(more[:3])} was not one of them" if more else f"{listed(fewer[:3])} is gone"
+            raise self.refused(f"{self.out} holds the predictions of other tables: {told}")
 
     def refused(self, why: str) -> InputError:
         """Return the error that this folder cannot take the job; it says what to do."""

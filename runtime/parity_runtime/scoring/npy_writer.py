@@ -24,9 +24,7 @@ class NpyWriter(Writer[NDArray[Any]]):
     def __init__(self, file: BinaryIO, layout: Layout, head: Chunk) -> None:
         super().__init__(file, layout)
         if not isinstance(head, ArrayChunk) or not file.seekable():
-            raise InputError(
-                "only an .npy table gives predictions in .npy, and only in a file; name the predictions .csv"
-            )
+            raise InputError("predictions are .npy only if the table is, and only in a file; name the predictions .csv")
         self._dtype: np.dtype[Any] | None = None
         self._rows = 0
 

@@ -39,7 +39,7 @@ class FileDigest:
         match value:
             case {"size": int(size), "sha256": str(digest)} if size >= 0 and re.fullmatch("[0-9a-f]{64}", digest):
                 return cls(size, digest)
-        raise FormatError(f"{where} is {shown(value)}, no size and sha256")
+        raise FormatError(f"{where} is {shown(value)}, not a size and a sha256")
 
     def is_at(self, path: str | Path) -> bool:
         """Whether a file holds this; one of another size is not read."""

@@ -74,7 +74,7 @@ def check_gives_columns(contract: ModelContract) -> None:
         raise InputError(f"{contract.name} returns tensors without a meaning; use Predictor.run from Python")
     if contract.task in ("tagging", "language_model"):
         raise InputError(
-            f"{contract.name} gives {contract.decision}, one for each position of a sequence, which are no columns of "
+            f"{contract.name} gives {contract.decision}, one for each position of a sequence, which are not columns of "
             "a table; use Predictor.predict from Python"
         )
 

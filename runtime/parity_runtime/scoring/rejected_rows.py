@@ -76,5 +76,5 @@ def way_out_named(contract: ModelContract) -> Iterator[None]:
         named = any(argument("errors", other) in error.problem for other in ("skip", "null"))
         if error.row is None or named or not contract.row_independent:
             raise
-        problem = f"{error.problem}; {argument('errors', 'null')} leaves the answers of such rows empty"
+        problem = f"{error.problem}; {argument('errors', 'null')} leaves the predictions of such rows empty"
         raise InputError(problem, path=error.path, row=error.row, column=error.column) from error

@@ -51,9 +51,9 @@ def finished_part(job: FolderJob, part: TablePart) -> PartResult:
     if record is None or record.name != part.name:
         return PartResult(part.number, None)
     if not Path(part.path).exists():
-        raise InputError(f"cannot read the table {part.path}: it is not seen here ({platform.node()})")
+        raise InputError(f"cannot read the table {part.path}: this machine does not see it ({platform.node()})")
     if not record.input.is_at(part.path):
-        raise job.refused(f"{part.path} was changed since it was answered in {job.out}")
+        raise job.refused(f"{part.path} was changed since its predictions went into {job.out}")
     return PartResult(part.number, record if record.output.is_at(job.target(part)) else None)
 
 

@@ -18,7 +18,7 @@ LARGEST_AT_ONCE = 2**17
 
 _FRAMES_A_BYTE = 8  # bytes around one of a body; a chunk of one byte has five
 _TOO_SLOW = RequestError("the headers did not arrive in time", 408)
-_NO_HTTP = RequestError("this is no request of HTTP/1.1")
+_NO_HTTP = RequestError("this is not a request of HTTP/1.1")
 
 
 class Responder(Protocol):
@@ -112,7 +112,7 @@ class Connection(HttpToolsProtocol):
             return  # it is read once more, without that wish
         check_head(self.url, self.headers, self.parser.get_http_version(), self.limits)
         if len(self.pipeline) >= self.limits.waiting:
-            raise RequestError(f"more than {self.limits.waiting} requests wait here for their answers")
+            raise RequestError(f"more than {self.limits.waiting} requests wait here for their responses")
         self.url = origin_form(self.url)
         if self._may_be_answered_at_once():
             self._held = b""

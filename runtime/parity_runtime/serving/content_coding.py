@@ -33,7 +33,7 @@ def inflate(body: bytes, coding: str, limit: int) -> bytes:
     if coding in ("", "identity"):
         return body
     if coding not in _GZIP and coding != "deflate":
-        raise RequestError("the body's Content-Encoding is none of gzip, deflate and identity", 415)
+        raise RequestError("the body's Content-Encoding is not gzip, deflate or identity", 415)
     try:
         found = _gunzip(body, limit) if coding in _GZIP else _inflated(body, limit)
     except EOFError:

@@ -91,7 +91,7 @@ def parse_request(
     except ValueError as error:
         raise RequestError(f"the body is not read as JSON: {error}") from error
     if not isinstance(value, dict):
-        raise RequestError("the body is no JSON object")
+        raise RequestError("the body is not a JSON object")
     parameters = _parameters(value, "the request", "")
     binary = _flag(parameters, "binary_data_output", "the request")
     outputs = None if value.get("outputs") is None else _outputs(value, binary)
@@ -105,7 +105,7 @@ def _split(body: bytes, header_length: str | None) -> tuple[memoryview, memoryvi
     length = int(header_length) if header_length.isascii() and header_length.isdecimal() else -1
     if not 0 <= length <= len(body):
         raise RequestError(
-            f"Inference-Header-Content-Length is {shown(header_length)}, no number of bytes within the body of "
+            f"Inference-Header-Content-Length is {shown(header_length)}, not a number of bytes within the body of "
             f"{len(body)}"
         )
     return whole[:length], whole[length:]
@@ -147,7 +147,7 @@ def _input(item: Any, rest: memoryview, start: int) -> tuple[RequestTensor, int]
             raise RequestError(f"input {shown(name)} has data in its JSON and binary_data_size; it takes one of them")
         data, start = _binary(name, size, rest, start)
     elif not isinstance(data, list):
-        raise RequestError(f"the data of input {shown(name)} is no list")
+        raise RequestError(f"the data of input {shown(name)} is not a list")
     return RequestTensor(name, datatype, tuple(shape), data), start
 
 
@@ -181,7 +181,7 @@ def _tensors(value: dict[str, Any], key: str) -> list[Any]:
 
 def _name(item: Any) -> str:
     if not isinstance(item, dict) or not isinstance(item.get("name"), str):
-        raise RequestError(f"{shown(item)} is no tensor: it takes an object with a name")
+        raise RequestError(f"{shown(item)} is not a tensor: it takes an object with a name")
     name: str = item["name"]
     return name
 

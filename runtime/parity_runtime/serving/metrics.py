@@ -45,11 +45,11 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield what is counted so far."""
-        answers = CounterMetricFamily("parity_requests", "Answers by model and status.", labels=["model", "status"])
+        answers = CounterMetricFamily("parity_requests", "Responses by model and status.", labels=["model", "status"])
         for (model, status), count in self._answers.items():
             answers.add_metric([model, str(status)], count)
         yield answers
-        about = "From the headers of a request to its answer."
+        about = "From the headers of a request to its response."
         seconds = HistogramMetricFamily("parity_request_seconds", about, labels=["model"])
         for model, counts in self._buckets.items():
             buckets = list(zip(_LABELS, map(float, accumulate(counts)), strict=True))

@@ -64,7 +64,7 @@ class Server(uvicorn.Server):
                 loop.default_exception_handler(context)
         elif loop.time() > self._said + _MINUTE:
             self._said = loop.time()
-            text = f"no connections are taken until others end: {context['exception']}; raise ulimit -n"
+            text = f"no more connections are accepted until others end: {context['exception']}; raise ulimit -n"
             logging.getLogger("uvicorn.error").error(orjson.dumps({"status": 503, "error": text}).decode())
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 -- uvicorn's signature

@@ -183,7 +183,7 @@ def _explained(name: str, is_parquet: bool) -> Iterator[None]:
         yield
     except pyarrow.ArrowException as error:
         raise InputError(
-            f"{name} is no {'Parquet' if is_parquet else 'Arrow'} file: {str(error).partition(chr(10))[0]}"
+            f"{name} is not a {'Parquet' if is_parquet else 'Arrow'} file: {str(error).partition(chr(10))[0]}"
         ) from error
     except OSError as error:
         raise InputError(f"cannot read the table {name}: {error.strerror or error}") from error

@@ -105,7 +105,7 @@ def _plain_digits(cells: tuple[str, ...], values: CellValues) -> Pattern | None:
     cells = tuple(cell for cell in cells if not _reads(values, cell) and _reads(spaced, cell))
     if not cells:
         return None
-    place = "behind its sign" if cells[0].isascii() else "that is no ASCII space"
+    place = "behind its sign" if cells[0].isascii() else "that is not an ASCII space"
     options = {"thousands": " "}
     return Pattern(cells, f"a number with a space {place}", f"read it with {arguments(options)}", options)
 

@@ -223,9 +223,9 @@ class _Reader:
     def _refuse_other_files(self) -> None:
         for start, hint in _OTHER_FILES.items():
             if self._first.startswith(start):
-                raise InputError(f"{self._where} is no CSV but {hint}")
+                raise InputError(f"{self._where} is not CSV but {hint}")
         if b"\0" in self._first:
-            raise InputError(f"{self._where} is no text, or UTF-16: convert it to UTF-8")
+            raise InputError(f"{self._where} is not text, or UTF-16: convert it to UTF-8")
         if len(self._first) == _LONGEST_HEADER or b"\r" in self._first.rstrip(b"\r\n"):
             raise InputError(f"{self._where} has no newline at the end of its first line; end its lines with newlines")
 

@@ -45,8 +45,8 @@ def places(table: str) -> list[tuple[str, str]]:
     if not _is_glob(table):
         if Path(table).name.startswith(_PASSED_OVER):
             raise InputError(
-                f"{table}: readers of a folder pass over names that begin with . or _, and its answers would have such "
-                "a name; rename it"
+                f"{table}: readers of a folder ignore names that begin with . or _, and its predictions would have "
+                "such a name; rename it"
             )
         return [(Path(table).name, table)]
     base = _before_magic(table)

@@ -23,5 +23,5 @@ def decompressed(file: BinaryIO, where: str) -> Iterator[BinaryIO]:
         with file, gzip.GzipFile(fileobj=file) as plain, io.BufferedReader(plain, _BUFFER) as lines:
             yield lines
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        way_out = "the file is cut off or damaged, or no gzip file: make it again"
+        way_out = "the file is cut off or damaged, or not a gzip file: make it again"
         raise InputError(f"{where} cannot be decompressed ({first_line(error)}); {way_out}") from error

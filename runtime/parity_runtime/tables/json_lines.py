@@ -54,7 +54,7 @@ class JsonChunk(TextChunk):
                 objects.append(_parse_object(record))
             except (ValueError, RecursionError) as error:
                 objects.append({})
-                malformed[row] = Refusal(f"no JSON object: {error}")
+                malformed[row] = Refusal(f"not a JSON object: {error}")
         return objects, malformed
 
     @property
@@ -238,12 +238,12 @@ def _parse_object(record: bytes) -> dict[str, Any]:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key is there twice")
     return found
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _keys(where: str, rows: bytes | list[bytes]) -> list[str]:
@@ -254,7 +254,7 @@ def _keys(where: str, rows: bytes | list[bytes]) -> list[str]:
             return list(_parse_object(record.rstrip()))
         except (ValueError, RecursionError) as error:
             problem = problem or error
-    raise InputError(f"{where}, row 1: no JSON object: {problem}; each line holds one") from problem
+    raise InputError(f"{where}, row 1: not a JSON object: {problem}; each line holds one") from problem
 
 
 def _text(value: Any) -> str:

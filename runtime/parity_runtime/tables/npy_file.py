@@ -113,9 +113,9 @@ def _mapped(name: str) -> np.memmap[Any, Any]:
         open_regular(Path(name)).close()  # numpy would wait for a pipe
         array = np.load(name, mmap_mode="r", allow_pickle=False)
     except OSError as error:
-        raise InputError(f"cannot read the table {name}: {error.strerror or 'it is no .npy file'}") from error
+        raise InputError(f"cannot read the table {name}: {error.strerror or 'it is not an .npy file'}") from error
     except Exception as error:  # numpy raises what its parser of the header happens to raise
-        raise InputError(f"{name} is no .npy file of numbers, or was cut off") from error
+        raise InputError(f"{name} is not an .npy file of numbers, or was cut off") from error
     if not isinstance(array, np.memmap):
         raise InputError(f"{name} holds several arrays; save one with numpy.save")
     if array.ndim == 2 and array.flags.f_contiguous and not array.flags.c_contiguous:

@@ -55,7 +55,7 @@ class ReadOptions:
         separator = self.separator
         if separator is not None and (len(separator) != 1 or not separator.isascii() or separator.isalnum()
                                       or separator in '"\r\n\0+-. '):  # fmt: skip
-            raise InputError(f"{argument('delimiter')} {separator!r} is no single character that can separate cells")
+            raise InputError(f"{argument('delimiter')} {separator!r} is not a single character that can separate cells")
         if self.decimal not in (None, ".", ","):
             raise InputError(f"{argument('decimal')} is {self.decimal!r}; it is a point or a comma")
         if self.thousands is not None and self.thousands not in (",", ".", "'", " "):
@@ -70,7 +70,7 @@ class ReadOptions:
             )
         if any(re.search(r"[\d.,+%-]", sign) or not sign for sign in self.currency):
             signs = ",".join(self.currency)
-            raise InputError(f"{argument('currency')} {signs} is no list of signs or codes, such as $,EUR")
+            raise InputError(f"{argument('currency')} {signs} is not a list of signs or codes, such as $,EUR")
 
     @property
     def separator(self) -> str | None:

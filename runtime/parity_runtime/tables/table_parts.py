@@ -64,7 +64,7 @@ def _size(path: str) -> int:
     except OSError as error:
         raise InputError(f"cannot read the table {path}: {error.strerror}") from error
     if not stat.S_ISREG(found.st_mode):
-        raise InputError(f"cannot read the table {path}: it is no regular file, and a part may be read twice")
+        raise InputError(f"cannot read the table {path}: it is not a regular file, and a part may be read twice")
     return found.st_size
 
 
@@ -78,7 +78,7 @@ def _refuse_formats(found: list[tuple[str, str]], format_name: str | None) -> No
     unknown = first.pop(_UNKNOWN, None)
     if unknown is not None:
         raise InputError(
-            f"{unknown}: its name says no format ({', '.join(FORMATS)}, of text also .gz); say it with "
+            f"{unknown}: its name does not tell its format ({', '.join(FORMATS)}, of text also .gz); say it with "
             f"{argument('format', 'jsonl' if '.json' in unknown else 'csv')}, or leave the file out with a glob"
             f"{_glob_for(first)}"
         )
@@ -108,15 +108,15 @@ def _refuse_doubled(found: list[tuple[str, str]]) -> None:
         answers = answers_name(name)
         if answers in taken:
             raise InputError(
-                f"{taken[answers]} and {path} would have their answers in one file, {answers}; rename one of them, or "
-                "give the folder that both lie in, whose own folders keep their names"
+                f"{taken[answers]} and {path} would have their predictions in one file, {answers}; rename one of them, "
+                "or give the folder that both lie in, whose own folders keep their names"
             )
         taken[answers] = path
     for answers, path in taken.items():
         folder = next((str(above) for above in PurePosixPath(answers).parents if str(above) in taken), None)
         if folder is not None:
             raise InputError(
-                f"{taken[folder]} and {path}: the answers of one would be a folder of the other's; rename one"
+                f"{taken[folder]} and {path}: the predictions of one would be a folder of the other's; rename one"
             )
 
 

@@ -100,9 +100,9 @@ def no_date(name: str, cell: str, form: str | None) -> str:
     """Return what is said of a cell that is no date."""
     if form is None:
         way_out = "write it as 2024-12-31 or 2024-12-31T23:59:59Z"
-        return f"{name} is {cell}, no date of the years 1 to 9999 in ISO 8601; {way_out}"
+        return f"{name} is {cell}, not a date of the years 1 to 9999 in ISO 8601; {way_out}"
     example = datetime(2024, 12, 31, 23, 59, 59, tzinfo=UTC).strftime(form)
-    return f"{name} is {cell}, no date in the format {form!r} of the training data; write it as {example}"
+    return f"{name} is {cell}, not a date in the format {form!r} of the training data; write it as {example}"
 
 
 def _by_template(cells: list[str], template: str) -> tuple[Seconds, NDArray[np.bool_]]:

@@ -170,7 +170,7 @@ def replay(conformance: VectorSet, runner: Runner) -> list[Deviation]:
     answers = runner.run(dict(hard.inputs))
     for name, expected in hard.outputs.items():
         if name not in answers:
-            raise FormatError(f"the hard probes expect {shown(name)}, which is no output of the model")
+            raise FormatError(f"the hard probes expect {shown(name)}, which is not an output of the model")
         found = answers[name]
         if name == LABEL:
             if found.shape == expected.shape:

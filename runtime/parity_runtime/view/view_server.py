@@ -86,7 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, *, with_body: bool) -> None:
         hosts = self.headers.get_all("Host") or []
         if len(hosts) != 1 or hosts[0].lower() not in self.server.hosts:
-            self.send_error(HTTPStatus.MISDIRECTED_REQUEST, "This server answers 127.0.0.1 and localhost alone")
+            self.send_error(HTTPStatus.MISDIRECTED_REQUEST, "This server answers 127.0.0.1 and localhost only")
             return
         path = self.server.files.get(unquote(self.path.partition("?")[0]))
         try:

@@ -25,4 +25,4 @@ def name_values(option: str, texts: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")

@@ -68,7 +68,7 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
         StoppedError: a signal came before the first step, or a second one.
     """
     if os.name != "posix":
-        raise InputError("--processes needs Linux or macOS; start torchrun -m parity_training in its place")
+        raise InputError("--processes needs Linux or macOS; start torchrun -m parity_training instead")
     reading, writing = os.pipe()  # the processes see its end when this one is gone
     started: list[_Started] = []
     with tempfile.TemporaryDirectory(prefix="parity-") as name, _passed_on(started) as sent:

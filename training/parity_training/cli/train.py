@@ -138,13 +138,11 @@ def _ways_out(context: click.Context, out: Path, going_on: str) -> Iterator[None
     except FailedProcessError as error:
         if not has_checkpoint(unfinished_path(out)):
             raise
-        raise InputError(
-            f"{error}; what was saved stands in {unfinished_path(out)}; to continue: {going_on}"
-        ) from error
+        raise InputError(f"{error}; what was saved is in {unfinished_path(out)}; to continue: {going_on}") from error
     except LostProcessError as lost:
         if STORE in os.environ:  # the process that has started this one says which was lost
             context.exit(LOST)
-        raise LostProcessError(f"{lost}; if none is started in its place, to continue: {going_on}") from lost
+        raise LostProcessError(f"{lost}; if no process is started instead, to continue: {going_on}") from lost
 
 
 def _to_start(asked: int | None, out: Path, *, force: bool, resume_run: bool) -> int:
@@ -187,7 +185,7 @@ def _log(given: dict[str, Any]) -> MLflowLog | None:
     log, mlflow = given.pop("log", "tensorboard"), MLflowLog(given.get("experiment"), given.get("log_weights", False))
     for name, option in (("experiment", "--experiment"), ("log_weights", "--log-weights")):
         if name in given and log != "mlflow":
-            raise InputError(f"{option} goes with --log mlflow")
+            raise InputError(f"{option} is for --log mlflow")
         given.pop(name, None)
     return mlflow if log == "mlflow" else None
 
@@ -211,7 +209,7 @@ def _trained(data: str, out: Path, given: dict[str, Any], user_network: Network 
     arguments = given.get("arguments", {})
     if "hidden" in given:
         if data != "xor":
-            raise InputError("--hidden goes with xor; of an MLP write --arg hidden=[64,64]")
+            raise InputError("--hidden is for xor; of an MLP write --arg hidden=[64,64]")
         arguments = {"num_hidden": given["hidden"]} | arguments
     choice = NetworkChoice(given.get("network", name), arguments, user_network)
     with _progress(settings.epochs, settings.folds) as on_epoch:
@@ -275,7 +273,7 @@ def _refuse_others(given: dict[str, Any], others: tuple[str, ...], whose: str) -
     wrong = next((name for name in others if name in given), None)
     if wrong is not None:
         option = "id" if wrong == "id_columns" else wrong.replace("_", "-")
-        raise InputError(f"--{option} goes with {whose}")
+        raise InputError(f"--{option} is for {whose}")
 
 
 @contextmanager

@@ -276,7 +276,7 @@ class _Reader:
         if index and index == names:
             raise InputError(
                 f"{self.path} leaves no column to predict from, as the rest counts as an index ({listed(index)}); "
-                f"if it is none, take it with {argument('features', tuple(index))}"
+                f"if it is not an index, keep it with {argument('features', tuple(index))}"
             )
         why = f": {'; '.join(one.said for one in self.left_out)}" if self.left_out else ""
         raise InputError(f"{self.path} leaves no column to predict from{why}")

@@ -28,14 +28,14 @@ def check_format(form: str) -> None:
     Raises:
         InputError: shows it.
     """
-    what = f"{argument('datetime')}: {shown(form)} is no format of a date"
+    what = f"{argument('datetime')}: {shown(form)} is not a date format"
     moment = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
     try:
         found = datetime.strptime(moment.strftime(form), form)
     except (ValueError, re.error) as error:
         raise InputError(f"{what}, such as %d/%m/%Y: {error}") from error
     if found.date() != moment.date():
-        raise InputError(f"{what}: it leaves year, month or day open")
+        raise InputError(f"{what}: it lacks the year, the month or the day")
 
 
 def fitting_formats(texts: Sequence[str]) -> list[str]:

@@ -37,8 +37,8 @@ def refuse_codes(chunk: Chunk, names: Sequence[str]) -> None:
         if row is None or any(chunk.values.decimal in cell for cell in cells):  # no code has a decimal point
             continue
         text, numbers = argument("categorical", (name,)), argument("numeric", (name,))
-        what = f"{name} is {shown(cells[row])}, a number that begins with a zero, and those before do not; if it is a "
-        what += f"code take the column as text with {text}, else as numbers with {numbers}"
+        what = f"{name} is {shown(cells[row])}, a number that begins with a zero, and the numbers before it do not; if "
+        what += f"it is a code, take the column as text with {text}, else as numbers with {numbers}"
         raise ColumnProblemError(what, path=chunk.where, row=chunk.row_number(row), column=name,
                                  options={"categorical": (name,)})  # fmt: skip
 

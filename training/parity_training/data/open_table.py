@@ -48,5 +48,5 @@ def with_part_files(table: TableFile, settings: TableSettings, **tell: Any) -> T
     if not others:
         return table
     if isinstance(table, BatchTable):
-        raise InputError(f"{argument('validation_file')} and {argument('test_file')} go with a table, not with batches")
+        raise InputError(f"{argument('validation_file')} and {argument('test_file')} are for a table, not for batches")
     return TableInParts.with_others(table, others)

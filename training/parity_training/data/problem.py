@@ -156,7 +156,7 @@ class Problem(ABC):
         if total is None:
             return None
         if not total > 0:
-            raise InputError("every training row has the weight 0; one at least must weigh more")
+            raise InputError("every training row has the weight 0; at least one must weigh more")
         return total / self.num_rows("train")
 
     def _total_weight(self) -> float | None:

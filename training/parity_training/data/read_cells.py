@@ -138,7 +138,7 @@ class CellReader:
 
 def _with_words(refused: Refused, name: str) -> Refused:
     """Return what is wrong with rows, with the way out of a column of truth values that was said to be categories."""
-    way_out = f"spell it as the others, or leave the column out with {argument('drop_columns', (name,))}"
+    way_out = f"spell it like the others, or leave the column out with {argument('drop_columns', (name,))}"
     return {row: found._replace(problem=f"{found.problem}; {way_out}") for row, found in refused.items()}
 
 

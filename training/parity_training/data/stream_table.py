@@ -206,7 +206,7 @@ class _Stream:
             way_out = f"name the last rows with {argument('test_file')}, or take the table in memory"
             raise InputError(f"{argument('time')} sorts all rows, and these are on a disk; {way_out}")
         if self.settings.group is not None and isinstance(file, BatchTable):
-            raise InputError(f"{argument('group')} goes with a table, not with batches")
+            raise InputError(f"{argument('group')} is for a table, not for batches")
 
     def _take_rows(self, *widths: int) -> RowsOnDisk:
         numbers, texts, dates, of_row = widths

@@ -80,7 +80,7 @@ def target_meaning(
     more = columns.of_row.num_targets
     if numbers is not None and (more or _is_regression(numbers, settings.task)):
         if settings.positive is not None:
-            raise InputError(f"{argument('positive')} goes with two classes; {settings.targets[0]} is a regression")
+            raise InputError(f"{argument('positive')} is for two classes; {settings.targets[0]} is a regression")
         for name, summary in zip(settings.targets, (numbers, *others), strict=True):
             _check_numbers(columns.where, name, summary)
         return TargetMeaning("regression", more_targets=more)
@@ -107,7 +107,7 @@ def refuse_threshold(meaning: TargetMeaning, settings: TableSettings) -> None:
     """Refuse a threshold that was said of a target which is not of two classes."""
     if meaning.task != "binary" and settings.threshold != 0.5:
         raise InputError(
-            f"{argument('threshold')} goes with two classes; {settings.targets[0]} is a {meaning.task} target"
+            f"{argument('threshold')} is for two classes; {settings.targets[0]} is a {meaning.task} target"
         )
 
 
@@ -146,7 +146,7 @@ def _classes(columns: Columns, numbers: NumberSummary | None, settings: TableSet
         raise InputError(f"{columns.where}: {settings.targets[0]} has too many different values to be classes")
     if len(classes) < 2:
         raise InputError(
-            f"{columns.where}: every {settings.targets[0]} is {classes[0]!r}; two classes or more can be told apart"
+            f"{columns.where}: every {settings.targets[0]} is {classes[0]!r}; a classifier needs two classes or more"
         )
     if settings.positive is not None and _second(classes, settings.positive):
         classes, index = classes[::-1], np.where(index < 0, index, 1 - index)
@@ -157,7 +157,7 @@ def _second(classes: Sequence[Any], positive: str) -> bool:
     """Whether the two classes change places, so that the positive one is the second."""
     positive = positive.lower() if TRUTH.issuperset(classes) else positive
     if len(classes) != 2:
-        raise InputError(f"{argument('positive')} goes with two classes; there are {len(classes)}")
+        raise InputError(f"{argument('positive')} is for two classes; there are {len(classes)}")
     if positive not in map(str, classes):
-        raise InputError(f"{argument('positive')} {positive} is no class; there are {classes[0]} and {classes[1]}")
+        raise InputError(f"{argument('positive')} {positive} is not a class; there are {classes[0]} and {classes[1]}")
     return str(classes[1]) != positive

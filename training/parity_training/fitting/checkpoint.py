@@ -91,12 +91,12 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise InputError(
-            f"{path.parent} has no {path.name}: nothing was saved yet; train it anew with "
+            f"{path.parent} has no {path.name}: nothing was saved yet; train it again with "
             + argument("replace", True, option="--force")
         )
     state = load_object(path)
     if not isinstance(state, dict) or not isinstance(state.get("model"), dict):
-        raise FormatError(f"{path} is no checkpoint of this run: it holds no model")
+        raise FormatError(f"{path} is not a checkpoint of this run: it holds no model")
     return state
 
 
@@ -152,7 +152,7 @@ def _restore(path: Path, training: TrainingLoop) -> None:
     except Exception as error:  # torch's, of every kind
         if out_of_memory(error):
             raise MemoryError(f"{path} cannot be loaded ({first_line(error)})") from error
-        raise FormatError(f"{path} is no checkpoint of this run: {first_line(error)}") from error
+        raise FormatError(f"{path} is not a checkpoint of this run: {first_line(error)}") from error
 
 
 def _check_best(weights: dict[str, Any], shapes: dict[str, torch.Size]) -> None:
@@ -163,11 +163,11 @@ def _check_best(weights: dict[str, Any], shapes: dict[str, torch.Size]) -> None:
 def _progress(state: dict[str, Any], training: TrainingLoop) -> Progress:
     loss_sum: Tensor = state["loss_sum"]
     if loss_sum.shape != () or loss_sum.dtype != torch.float64:
-        raise ValueError("its sum of losses is no number")
+        raise ValueError("its sum of losses is not a number")
     if not 0 <= int(state["step"]) <= -(-training.loader.sampler.rows // training.loader.batch_size):
         raise ValueError("it has more steps than an epoch has")
     if not 0 <= int(state["best_epoch"]) <= int(state["epoch"]) <= training.num_epochs:
-        raise ValueError("its epochs are none of this training")
+        raise ValueError("its epochs are not those of this training")
     if state["epoch"]:
         _check_best(state["best_weights"], training.weight_shapes())
     return Progress(

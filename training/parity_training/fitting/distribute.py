@@ -44,7 +44,8 @@ def _refuse(model: nn.Module, settings: TrainSettings, group: ProcessGroup) -> N
     processes = f"{group.size} processes"
     if settings.num_workers:
         raise InputError(
-            f"{argument('num_workers')} does not go with {processes}, which take their rows from memory; leave it out"
+            f"{argument('num_workers')} cannot be used with {processes}, which take their rows from memory; leave it "
+            "out"
         )
     if settings.batch_size < group.size:
         raise InputError(
@@ -53,8 +54,8 @@ def _refuse(model: nn.Module, settings: TrainSettings, group: ProcessGroup) -> N
         )
     if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules()):
         raise InputError(
-            f"batch normalization does not go with {processes}: its mean is that of the whole batch, of which each has "
-            "a part; leave it out of the network, or train in one process"
+            f"batch normalization cannot be used with {processes}: its mean is that of the whole batch, of which each "
+            "has a part; leave it out of the network, or train in one process"
         )
 
 

@@ -69,12 +69,12 @@ def check_decisions(problem: Problem, settings: TrainSettings, validation: str |
     """
     contract, share = problem.contract, validation or argument("validation")
     if settings.calibrate and not contract.is_classifier:
-        raise InputError(f"{argument('calibrate')} goes with classes; {contract.targets[0]} is a regression")
+        raise InputError(f"{argument('calibrate')} is for classes; {contract.targets[0]} is a regression")
     if settings.threshold_for is not None:
         said = argument("threshold_for")
         Goal.parse(settings.threshold_for)
         if contract.task != "binary":
-            raise InputError(f"{said} goes with two classes; {contract.targets[0]} is a {contract.task} target")
+            raise InputError(f"{said} is for two classes; {contract.targets[0]} is a {contract.task} target")
         if contract.threshold != 0.5:
             raise InputError(f"{said} chooses the threshold that {argument('threshold')} gives; leave out one of them")
         if len(set(problem.targets("validation").tolist())) == 1:

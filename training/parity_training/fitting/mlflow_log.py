@@ -145,7 +145,7 @@ def library() -> Any:
         import mlflow  # noqa: PLC0415 -- an extra, and two seconds
     except ModuleNotFoundError as error:
         raise MissingExtraError(
-            f"{argument('log', 'mlflow')} needs MLflow 3, which is not installed; it wants pyarrow below 26, so make "
+            f"{argument('log', 'mlflow')} needs MLflow 3, which is not installed; it needs pyarrow below 26, so make "
             'an environment without Parity\'s constraints: pip install ".[cpu,train,mlflow]"'
         ) from error
     return mlflow

@@ -181,7 +181,7 @@ def parse_loss(text: str | None, task: Task) -> tuple[str, float | None]:
     name = _SHORT.get(name, name)
     if equals or name not in losses:
         raise InputError(
-            f"the loss {text} does not go with the task {task}; choose {' or '.join(losses)}"
+            f"the loss {text} cannot be used with the task {task}; choose {' or '.join(losses)}"
             + did_you_mean(text, [*losses, *(short for short, loss in _SHORT.items() if loss in losses)])
         )
     return name, None
@@ -224,7 +224,7 @@ def make_objective(
     """
     name, quantile = parse_loss(settings.loss, task)
     if settings.class_weights is not None and task == "regression":
-        raise InputError("class weights go with classes; this is a regression")
+        raise InputError("class weights are for classes; this is a regression")
     return Objective(name, _weights(settings.class_weights, class_counts), scale, quantile, mean_weight)
 
 

@@ -108,7 +108,7 @@ def _preprocessing(problem: Problem, settings: TrainSettings, objective: Objecti
     if not problem.preprocessed:
         if settings.calibrate or is_poisson:
             said = argument("calibrate") if settings.calibrate else f"the loss {objective.name}"
-            raise InputError(f"{said} goes with a table, whose network Parity finishes; leave it out")
+            raise InputError(f"{said} is for a table, whose network Parity finishes; leave it out")
         return None
     if is_poisson:
         refuse_no_counts(problem)
@@ -186,7 +186,7 @@ def _device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"CUDA was asked for and torch finds none; use {argument('device', 'cpu')}")
+        raise InputError(f"CUDA was chosen, but torch finds none; use {argument('device', 'cpu')}")
     try:
         return torch.device(name)
     except RuntimeError as error:

@@ -35,7 +35,7 @@ def build_network(name: str, arguments: Mapping[str, Any], user_network: Network
         MemoryError: it takes more than there is.
     """
     if user_network is None and name not in NETWORKS:
-        handed_in = f"; hand it in with {either('user_network', f'--network {name}')}"
+        handed_in = f"; give it with {either('user_network', f'--network {name}')}"
         way_out = handed_in if ":" in name else did_you_mean(name, NETWORKS)
         raise FormatError(f"unknown network {shown(name)}; known are {', '.join(sorted(NETWORKS))}{way_out}")
     try:

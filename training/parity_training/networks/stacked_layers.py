@@ -181,7 +181,7 @@ def _parameter(tensors: Sequence[Tensor | None]) -> nn.Parameter:
     learning = {parameter.requires_grad for parameter in parameters}
     hooked = any(one._backward_hooks or one._post_accumulate_grad_hooks for one in parameters)
     if len(parameters) < len(tensors) or len(learning) > 1 or hooked:
-        raise TypeError("what is no plain parameter is not stacked")
+        raise TypeError("what is not a plain parameter is not stacked")
     return nn.Parameter(_joined([parameter.detach() for parameter in parameters]), requires_grad=learning.pop())
 
 

@@ -134,7 +134,7 @@ def _rare(feature: Feature, met: Sequence[str], rows: int) -> Iterator[str]:
         known = f"{_short(feature.name)}: {len(feature.categories)} of {of} categories have an index"
         without = {*met[1:]} - {*feature.categories}
         ends = {text for text in without if "\0" in text}
-        why = [f"a NUL character, which no graph can hold, stands in {len(ends)} of them"] if ends else []
+        why = [f"a NUL character, which no graph can hold, is in {len(ends)} of them"] if ends else []
         if later:
             why.append(f"memory holds {known_texts} of them ({argument('memory')}), and others came later")
         if without - ends - {LATER}:
@@ -155,4 +155,4 @@ def _alike(name: str, texts: Sequence[str]) -> Iterator[str]:
     odd = [text for text in with_invisible(texts) if text not in alike]
     if odd:
         some = ", ".join(map(ascii, odd[:_MOST_SHOWN])) + (", ..." if len(odd) > _MOST_SHOWN else "")
-        yield f"{_short(name)}: invisible characters, or white space around: {some}; they count as they stand"
+        yield f"{_short(name)}: invisible characters, or white space around: {some}; they count as they are"

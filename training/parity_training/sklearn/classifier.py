@@ -161,7 +161,7 @@ class ParityClassifier(ClassifierMixin, ParityEstimator):  # type: ignore[misc]
         labels = column_or_1d(labels, warn=True)
         self.classes_, indices = _distinct(labels)
         if len(self.classes_) < 2:
-            raise InputError(f"y holds 1 class ({shown(str(self.classes_[0]))}); two or more can be told apart")
+            raise InputError(f"y holds 1 class ({shown(str(self.classes_[0]))}); a classifier needs two or more")
         target = EstimatorTarget(target_names(y, indices), indices.astype(np.int64), package_classes(self.classes_))
         more = {"class_weights": self._class_weights(), "calibrate": self.calibrate}
         self._fit(X, target, sample_weight, more | {"threshold_for": self.threshold_for})
@@ -200,7 +200,7 @@ class ParityClassifier(ClassifierMixin, ParityEstimator):  # type: ignore[misc]
             )
         unknown = [label for label in given if label not in self.classes_]
         if unknown:
-            raise InputError(f"class_weight has {shown(str(unknown[0]))}, which is no class of y")
+            raise InputError(f"class_weight has {shown(str(unknown[0]))}, which is not a class of y")
         return [float(given.get(label, 1.0)) for label in self.classes_.tolist()]
 
 

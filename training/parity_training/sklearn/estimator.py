@@ -178,7 +178,7 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
             return frame_rows(X, names, target, settings)
         said = next((name for name, values in lists.items() if values), None)
         if said is not None:
-            raise InputError(f"{said} goes with a data frame, whose columns have names and kinds; X is an array")
+            raise InputError(f"{said} is for a data frame, whose columns have names and kinds; X is an array")
         return matrix_rows(X, names, target, settings)
 
     def _validated(self, X: Any, y: Any, **checks: Any) -> tuple[Any, Any]:

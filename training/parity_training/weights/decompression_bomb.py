@@ -49,7 +49,7 @@ def _refuse_bytearrays(blocks: Any, path: Path) -> None:
     end = b""
     for block in blocks:
         if _BYTEARRAY.search(end + block):
-            raise InputError(f"{path} holds a bytearray, which is no tensor; {_SAVE_AGAIN}")
+            raise InputError(f"{path} holds a bytearray, which is not a tensor; {_SAVE_AGAIN}")
         end = block[-64:]
 
 

@@ -88,7 +88,7 @@ class Fit:
                 _strip(prefix, [other for other in prefixes if other != prefix]) for prefix in prefixes
             )
             raise InputError(
-                f"{self.path}: the weights of the network stand there {len(prefixes)} times, under the prefixes "
+                f"{self.path}: the weights of the network are there {len(prefixes)} times, under the prefixes "
                 f"{', '.join(prefixes)}; choose one: {wanted}"
             )
 
@@ -146,7 +146,7 @@ def fit(module: nn.Module, given: StateDict, path: Path, strip_prefix: str, igno
     counters = {name: tensor for name, tensor in expected.items() if name not in taken and is_harmless(name, tensor)}
     if counters:
         kinds = ", ".join(sorted({name.rpartition(".")[2] for name in counters}))
-        notes.append(f"{path.name}: {counted(len(counters), 'tensor')} missing that no answer depends on: {kinds}")
+        notes.append(f"{path.name}: {counted(len(counters), 'tensor')} missing that no output depends on: {kinds}")
     taken |= counters
     missing = [name for name in expected if name not in taken]
     return Fit(path, expected, taken, missing, unexpected, choices, notes)

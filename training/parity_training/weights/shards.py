@@ -66,7 +66,7 @@ def _load_shards(index: Path) -> StateDict:
             raise InputError(f"{file} holds {said}; each tensor lies in one file of {index.name}, in a state_dict")
         absent = next((key for key, place in places.items() if place == name and key not in loaded), None)
         if absent is not None:
-            raise InputError(f"{index} says that {shown(absent)} lies in {name}, which lacks it; fetch both anew")
+            raise InputError(f"{index} says that {shown(absent)} lies in {name}, which lacks it; download both again")
         tensors |= loaded
     return tensors
 
@@ -95,5 +95,6 @@ def _check_files(files: dict[str, Path], tensors: Counter[str], least: int, inde
     size = sum(file.stat().st_size for file in files.values() if file.is_file())
     if size < least:
         raise InputError(
-            f"the files of {index} have {size} bytes, and their tensors take {least}: one is cut off; fetch them anew"
+            f"the files of {index} have {size} bytes, and their tensors take {least}: one is cut off; download them "
+            "again"
         )

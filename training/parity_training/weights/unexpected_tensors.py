@@ -45,7 +45,7 @@ def left_out(unused: StateDict, ignore: Sequence[str], path: Path) -> tuple[list
     if harmless:
         kinds = sorted({name.rpartition(".")[2] for name in harmless})
         reasons = ", ".join(f"{kind} ({_HARMLESS[kind]})" for kind in kinds)
-        notes.append(f"{path.name}: {counted(len(harmless), 'tensor')} left out that no answer depends on: {reasons}")
+        notes.append(f"{path.name}: {counted(len(harmless), 'tensor')} left out that no output depends on: {reasons}")
     if ignored:
         listed = argument("ignore", list(ignore))
         notes.append(f"{path.name}: {counted(len(ignored), 'tensor')} left out, as {listed} says")

@@ -75,4 +75,4 @@ def load_safetensors(path: Path) -> StateDict:
         except Exception as error:  # safetensors raises its own, from Rust
             if out_of_memory(error):
                 raise MemoryError(f"{path} cannot be loaded ({first_line(error)})") from error
-            raise InputError(f"{path} is no safetensors file, or is damaged: {first_line(error)}") from error
+            raise InputError(f"{path} is not a safetensors file, or is damaged: {first_line(error)}") from error

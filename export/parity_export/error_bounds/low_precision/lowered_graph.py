@@ -141,7 +141,7 @@ def _round_constants(graph: ir.Graph, found: Lowered, storage: Storage) -> None:
                 _note_scalar(found, node, float(array.reshape(())), float(rounded.reshape(())))
                 continue
             if node.op_type in COMPARING:
-                raise refusal(node, f"what it compares with is no number of {storage.dtype.name.lower()}")
+                raise refusal(node, f"what it compares with is not a number of {storage.dtype.name.lower()}")
             if value not in known:
                 known[value] = _initializer(graph, str(value.name), rounded)
             node.replace_input_with(index, known[value])

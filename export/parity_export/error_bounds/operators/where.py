@@ -74,7 +74,7 @@ def _is_constant(builder: BoundBuilder, node: ir.Node, value: ir.Value | None) -
     if constant is None and (value is None or not builder.knows(value)):
         raise refusal(node, "it chooses something that has no error bound")
     if constant is not None and constant.dtype != np.float32:
-        raise refusal(node, "what it chooses is no float32")
+        raise refusal(node, "what it chooses is not a float32")
     return constant is not None
 
 

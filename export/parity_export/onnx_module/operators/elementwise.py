@@ -29,7 +29,7 @@ def _meeting(x: Inputs, node: Node) -> tuple[Tensor, Tensor]:
         return first, second.reshape(())
     axis = node.integer("axis", first.ndim - second.ndim)
     if axis < 0 or first.shape[axis : axis + second.ndim] != second.shape:
-        raise IndexError(f"an operand {list(second.shape)} is no part of {list(first.shape)} from axis {axis} on")
+        raise IndexError(f"an operand {list(second.shape)} is not a part of {list(first.shape)} from axis {axis} on")
     return first, second.reshape(*second.shape, *[1] * (first.ndim - axis - second.ndim))
 
 

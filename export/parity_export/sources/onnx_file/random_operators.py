@@ -30,12 +30,12 @@ def check_deterministic(model: ModelProto, where: str) -> None:
     if scaled_by:
         only = f"{argument('samples')} and {argument('samples_only', True)}"
         way_out = (
-            f"where {' or '.join(scaled_by)} makes its factor 0 the answers are the same each time: give such rows "
+            f"where {' or '.join(scaled_by)} makes its factor 0 the outputs are the same each time: give such rows "
             f"with {only}"
         )
     name = drawing.name or drawing.output[0]
-    raise InputError(f"{where} draws random numbers ({drawing.op_type} {shown(name)}), so that no two of its answers "
-                     f"are the same; {way_out}")  # fmt: skip
+    raise InputError(f"{where} draws random numbers ({drawing.op_type} {shown(name)}), so that its outputs "
+                     f"differ each time; {way_out}")  # fmt: skip
 
 
 def _constants(model: ModelProto) -> dict[str, np.ndarray]:

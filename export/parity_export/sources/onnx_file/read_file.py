@@ -25,12 +25,12 @@ _ALIAS = "ai.onnx"
 _PICKLE = b"\x80"
 _KINDS = (
     (0, b"PK\x03\x04", "a zip archive, as torch.save writes; a PyTorch module is exported with parity export"),
-    (4, b"ORTM", "in onnxruntime's own format (.ort); give the ONNX model that it was made of"),
+    (4, b"ORTM", "in onnxruntime's own format (.ort); give the ONNX model that it was made from"),
     (4, b"TFL3", "a TensorFlow Lite model; convert it to ONNX first (tf2onnx)"),
     (0, b"GGUF", "a GGUF file, which holds weights and no graph; give the ONNX model"),
     (0, b"\x89HDF", "an HDF5 file, as Keras writes; convert it to ONNX first (tf2onnx)"),
     (0, b"version https://git-lfs", "a pointer of Git LFS, not the file itself; fetch it with git lfs pull"),
-    (0, b"<?xml", "XML, as OpenVINO's models are; give the ONNX model that it was made of"),
+    (0, b"<?xml", "XML, as OpenVINO's models are; give the ONNX model that it was made from"),
 )
 """Offset and first bytes of files that are given in the place of an ONNX model, and what they are."""
 
@@ -104,9 +104,9 @@ def _folder(path: Path) -> str:
 def _refuse_other_formats(data: bytes, path: Path) -> None:
     for offset, start, kind in _KINDS:
         if data[offset : offset + len(start)] == start:
-            raise InputError(f"{path} is no ONNX model: it is {kind}")
+            raise InputError(f"{path} is not an ONNX model: it is {kind}")
     if data[:1] == _PICKLE and data[1:2] <= b"\x05":
-        raise InputError(f"{path} is no ONNX model: it is a pickle, which is never loaded; export its module")
+        raise InputError(f"{path} is not an ONNX model: it is a pickle, which is never loaded; export its module")
     if not data:
         raise InputError(f"{path} is empty")
 
@@ -117,9 +117,11 @@ def _parsed(data: bytes, path: Path) -> ModelProto:
     except Exception as error:  # protobuf's own error, whose module has no types
         if out_of_memory(error):
             raise
-        raise InputError(f"{path} is no ONNX model, or is encrypted or cut off: its bytes are no protobuf") from error
+        raise InputError(
+            f"{path} is not an ONNX model, or is encrypted or cut off: its bytes are not a protobuf"
+        ) from error
     if not model.HasField("graph") or not model.opset_import:
-        raise InputError(f"{path} is no ONNX model, or is encrypted or cut off: it holds no graph, or no opset")
+        raise InputError(f"{path} is not an ONNX model, or is encrypted or cut off: it holds no graph, or no opset")
     return model
 
 
@@ -199,7 +201,7 @@ def _name_standard(model: ModelProto, path: Path) -> None:
     for imports in (model.opset_import, *(function.opset_import for function in model.functions)):
         standard = [index for index, entry in enumerate(imports) if entry.domain in ("", _ALIAS)]
         if len({imports[index].version for index in standard}) > 1:
-            raise InputError(f"{path} has two opsets of ONNX's own operators; export the model anew")
+            raise InputError(f"{path} has two opsets of ONNX's own operators; export the model again")
         for index in reversed(standard[1:]):
             del imports[index]
         if standard:

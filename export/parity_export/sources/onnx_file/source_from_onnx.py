@@ -222,7 +222,7 @@ def _has_axis(shape: Sequence[int], longer: Sequence[int]) -> bool:
 
 
 def _with_length(inputs: GraphInputs, name: str, output: int) -> GraphInputs:
-    note = f"{name} counts no rows, which are asked alone and together: output {output} has no axis of it"
+    note = f"{name} does not count rows, which are run alone and together: output {output} has no such axis"
     return replace(inputs, rules=(*inputs.rules, f"{name} >= 1"), notes=(*inputs.notes, note))
 
 

@@ -85,7 +85,8 @@ def _inside(path: Path, location: str, tensor: TensorProto) -> Path:
     if leaves or not source.resolve().is_relative_to(path.parent.resolve()):
         raise InputError(
             f"{path} keeps its tensor {shown(tensor.name)} in {shown(location)}, outside of the model's folder, which "
-            "is never opened; lay that file beside the model, and name it so (onnx.save with save_as_external_data)"
+            "is never opened; put that file beside the model, and name it in the model (onnx.save with "
+            "save_as_external_data)"
         )
     return source
 
@@ -109,7 +110,7 @@ def _number(told: dict[str, str], key: str, default: int, path: Path, tensor: Te
     if text is None:
         return default
     if not (text.isdecimal() and text.isascii() and len(text) < 19):
-        raise _refusal(path, tensor, f"has the {key} {shown(text)}, no number of bytes")
+        raise _refusal(path, tensor, f"has the {key} {shown(text)}, not a number of bytes")
     return int(text)
 
 

@@ -50,8 +50,8 @@ def read_facts(path: str | Path) -> Facts:
         return _of_package(path)
     if not (path / RECIPE).is_file() and not (unfinished_path(path.absolute()) / RECIPE).is_file():
         raise InputError(
-            f"{path} is no run and no package: it has neither {RECIPE} nor {MANIFEST}; parity train writes a run, "
-            "parity export a package"
+            f"{path} is neither a run nor a package: it has neither {RECIPE} nor {MANIFEST}; parity train writes a "
+            "run, parity export a package"
         )
     return _of_run(Run.open(path))
 

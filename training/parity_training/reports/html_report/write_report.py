@@ -80,7 +80,7 @@ def _refuse_another_file(target: Path) -> None:
         with target.open("rb") as file:
             if file.read(len(_MARK)) != _MARK:
                 raise InputError(
-                    f"{target} is no report, and is not replaced; name another file with {argument('out')}"
+                    f"{target} is not a report, and is not replaced; name another file with {argument('out')}"
                 )
 
 
