@@ -99,8 +99,8 @@ def nothing_to_record(contract: ModelContract, expected: ExpectedOutputs) -> str
     if not (_finite(expected) & ordinary).any():
         return f"no probe of {contract.name} has finite outputs; is the module trained?"
     return (
-        f"rounding alone changes what {contract.name} answers to every probe, so that no test vectors can be recorded; "
-        f"give rows that it answers steadily with {argument('sample', option='--samples')}"
+        f"rounding alone changes the outputs of {contract.name} for every probe, so that no test vectors can be "
+        f"recorded; give rows whose outputs are stable: {argument('sample', option='--samples')}"
     )
 
 

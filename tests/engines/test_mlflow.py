@@ -101,7 +101,7 @@ def test_a_row_that_cannot_be_predicted_ends_the_call_or_has_no_answers() -> Non
     strict = mlflow.pyfunc.load_model(uri, model_config={"errors": "raise"})
     with pytest.raises(InputError, match="the input, row 2: x1 is missing"):
         strict.predict(frame)
-    with pytest.raises(InputError, match="errors is 'skip', none of 'raise', 'null'"):
+    with pytest.raises(InputError, match="errors is 'skip', not one of 'raise', 'null'"):
         logged("xor", errors="skip")
 
 

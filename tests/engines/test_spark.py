@@ -131,7 +131,7 @@ def test_what_is_wrong_with_columns_and_options_is_said_before_a_job_runs(sessio
         ),
         "no column 'labl'": lambda: spark.predict(frame, XOR, columns=["labl"]),
         "errors is 'rais'.*did you mean raise": lambda: spark.predict(frame, XOR, errors="rais"),  # type: ignore[arg-type]
-        "errors is 'skip', none of 'raise', 'null'": lambda: spark.predict_udf(XOR, errors="skip"),  # type: ignore[arg-type]
+        "errors is 'skip', not one of 'raise', 'null'": lambda: spark.predict_udf(XOR, errors="skip"),  # type: ignore[arg-type]
         "list is not a DataFrame of Spark's": lambda: spark.predict([[0, 1]], XOR),  # type: ignore[arg-type]
         "is not a package": lambda: spark.predict(frame, DATA),
         "returns tensors": lambda: spark.predict(frame, DATA / "series"),

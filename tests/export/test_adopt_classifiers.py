@@ -80,7 +80,7 @@ def test_tensors_are_what_the_dictionaries_are_made_of(tmp_path: Path) -> None:
     source = source_from_onnx(path, Adoption(output_spec=OutputSpec("tensors")))
     assert source.outputs.names == ("output_probability",)
     assert any("output_label is text, and is left out" in note for note in source.notes)
-    with pytest.raises(InputError, match=r"answers output_label with text, which is not compared; choose its other"):
+    with pytest.raises(InputError, match=r"returns output_label as text, which is not compared; choose its other"):
         source_from_onnx(path, Adoption(output_spec=OutputSpec("tensors", ["output_label"])))
 
 

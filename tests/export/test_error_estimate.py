@@ -149,7 +149,7 @@ def test_what_is_not_known_is_refused_by_name(nodes: list[Any], said: str) -> No
 def test_the_command_says_that_it_proves_nothing(parity, tmp_path: Path) -> None:
     said = parity("estimate", DATA / "xor").out
     assert "1000 of 1000 labels have a margin above the estimate" in said
-    assert "no proof" in said and "certified" not in said
+    assert "not a proof" in said and "certified" not in said
     (tmp_path / "rows.csv").write_text("x1,x2\n0,1\n0.5,1\n")
     figures = json.loads(parity("estimate", DATA / "xor", tmp_path / "rows.csv", "--json").out)
     assert figures["rows"] == figures["estimated"] == 2 and 0 < figures["largest_error_estimate"] < 1e-4

@@ -173,7 +173,7 @@ def test_the_command_exports_a_full_report(parity, xor_run: Run, tmp_path: Path)
 
 
 def test_an_amount_that_no_report_has_is_refused() -> None:
-    with pytest.raises(InputError, match="report is 'all', none of 'summary', 'full'"):
+    with pytest.raises(InputError, match="report is 'all', not one of 'summary', 'full'"):
         ExportOptions(report="all")  # type: ignore[arg-type]
 
 

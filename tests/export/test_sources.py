@@ -176,9 +176,9 @@ def test_force_never_replaces_a_folder_that_is_no_package(tmp_path: Path) -> Non
     ("given", "words"),
     [
         ({"task": "multiclass", "output": "logits", "threshold": 0.9}, "^threshold is for task binary"),
-        ({"task": "multiclass", "output": "logits", "positive": "b"}, "^positive goes with"),
-        ({"task": "regression", "classes": ("a",)}, "^classes goes with"),
-        ({"task": "tensors", "targets": ("y",)}, "^targets goes with"),
+        ({"task": "multiclass", "output": "logits", "positive": "b"}, "^positive is for"),
+        ({"task": "regression", "classes": ("a",)}, "^classes is for"),
+        ({"task": "tensors", "targets": ("y",)}, "^targets is for"),
         ({"task": "regression", "targets": ("y", "y", "z")}, "target names repeat"),
         ({"task": "regression", "targets": ("x1", "y", "z")}, "a feature is called 'x1'"),
         ({"task": "regression", "features": ("a", "", "c", "d", "e")}, "is empty"),
@@ -196,8 +196,8 @@ def test_options_that_would_be_lost_or_names_that_cannot_work_are_refused(given:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"task": "binry"}, "^task is 'binry', none of 'binary', .*; did you mean binary"),
-        ({"task": "binary", "output": "logit"}, "^output is 'logit', none of .*; did you mean logits"),
+        ({"task": "binry"}, "^task is 'binry', not one of 'binary', .*; did you mean binary"),
+        ({"task": "binary", "output": "logit"}, "^output is 'logit', not one of .*; did you mean logits"),
         ({"task": "binary", "threshold": 1.0}, "^threshold 1.0 is not strictly between"),
         (
             {"task": "multiclass", "output": "logits", "classes": "abc"},

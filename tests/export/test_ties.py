@@ -149,7 +149,7 @@ def test_a_module_that_sorts_missing_cells_says_that_they_are_not_compared() -> 
 def test_rows_without_a_steady_answer_are_no_sign_of_a_network_that_is_not_trained() -> None:
     contract = contract_of("tagging")
     finite = logits_of(contract)
-    assert "rounding alone changes what m answers" in nothing_to_record(contract, expected_of(contract, finite))
+    assert "rounding alone changes the outputs of m" in nothing_to_record(contract, expected_of(contract, finite))
     assert "is the module trained?" in nothing_to_record(contract, expected_of(contract, finite * np.nan))
     finite[..., 1] = -np.inf
     assert "such as -1e9" in nothing_to_record(contract, expected_of(contract, finite))

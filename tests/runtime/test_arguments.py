@@ -53,7 +53,7 @@ def test_a_command_that_failed_leaves_python_s_names_behind(parity, xor_package:
 )
 def test_what_was_probably_meant_is_offered(given: object, hint: str) -> None:
     assert did_you_mean(given, ["binary", "multiclass"]) == hint
-    with pytest.raises(InputError, match="task is .*, none of 'binary', 'multiclass'"):
+    with pytest.raises(InputError, match="task is .*, not one of 'binary', 'multiclass'"):
         check_choice("task", given, ["binary", "multiclass"])
 
 

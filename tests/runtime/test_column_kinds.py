@@ -89,9 +89,9 @@ def test_arrow_columns_as_categories() -> None:
         "flags": ["true", "", "false"], "decimals": ["3", "", "0.50"], "nothing": ["", "", ""], "codes": ["3", "", "3"],
     }  # fmt: skip
     assert {name: chunk.categories(name, "code").tolist() for name in chunk.columns} == wanted
-    with pytest.raises(InputError, match=r"t\.parquet: l holds list<.*>, no text"):
+    with pytest.raises(InputError, match=r"t\.parquet: l holds list<.*>, not text"):
         arrow_of(l=[[1]]).categories("l")
-    with pytest.raises(InputError, match=r"t\.parquet: l holds binary, no text"):
+    with pytest.raises(InputError, match=r"t\.parquet: l holds binary, not text"):
         arrow_of(l=[b"a"]).categories("l")
 
 
@@ -200,7 +200,7 @@ def test_a_cell_that_is_no_date_is_refused_by_its_row_with_the_way_out() -> None
     assert refused[0].problem.endswith(
         "not a date in the format '%d.%m.%Y' of the training data; write it as 31.12.2024"
     )
-    assert json_of({"when": 5}).timestamps("when")[1][0].problem.startswith("when is 5, no date")
+    assert json_of({"when": 5}).timestamps("when")[1][0].problem.startswith("when is 5, not a date")
 
 
 def test_truth_values() -> None:

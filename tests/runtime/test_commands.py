@@ -81,7 +81,7 @@ def test_a_bad_table_is_one_line_and_leaves_no_output(
         (["predict", "PACKAGE", "--row", "1,1", "--provider", "tpu"], 2, "tpu"),
         (["predict", "PACKAGE", "--row", "1,1", "--provider", "cuda"], 1, "CUDA"),
         (["evaluate", "PACKAGE", "TABLE", "--target", "nothing"], 1, "no column 'nothing'"),
-        (["evaluate", "PACKAGE", "TABLE", "--target", "x1"], 1, "no class of 0, 1"),
+        (["evaluate", "PACKAGE", "TABLE", "--target", "x1"], 1, "not a class of 0, 1"),
         (["info", "absent"], 1, "is not a package"),
         (["verify", "absent"], 1, "is not a package"),
         (["verify", "PACKAGE", "--digest", "00"], 3, "is the package"),

@@ -126,7 +126,7 @@ def test_what_is_no_objective_is_refused(objective: object) -> None:
 
 
 def test_classes_have_no_objective() -> None:
-    with pytest.raises(FormatError, match="goes with a regression; the task is binary"):
+    with pytest.raises(FormatError, match="is for a regression; the task is binary"):
         replace(binary_contract(), objective="median")
 
 

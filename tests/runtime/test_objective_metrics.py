@@ -100,7 +100,7 @@ def test_what_is_no_objective_is_refused(objective: str) -> None:
 
 
 def test_an_objective_goes_with_a_regression() -> None:
-    with pytest.raises(FormatError, match="goes with a regression; the task is binary"):
+    with pytest.raises(FormatError, match="is for a regression; the task is binary"):
         check_objective("median", "binary")
     check_objective(None, "binary")
 

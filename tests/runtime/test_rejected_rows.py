@@ -191,7 +191,7 @@ def test_what_is_no_rows_fault_ends_the_stream(predictor: Predictor, errors: Any
 
 
 def test_a_way_out_that_cannot_be_taken_is_not_named(predictor: Predictor, xor_package: Path) -> None:
-    with pytest.raises(InputError, match="errors is 'rais', none of 'raise', 'skip', 'null'; did you mean raise"):
+    with pytest.raises(InputError, match="errors is 'rais', not one of 'raise', 'skip', 'null'; did you mean raise"):
         predict_batches(predictor, [], errors="rais")  # type: ignore[arg-type]
     dependent = Predictor(xor_package)
     dependent.contract = replace(dependent.contract, row_independent=False)

@@ -163,7 +163,7 @@ def test_rows_that_cannot_be_answered(parity, mixed_package: Path, table: Path) 
     skipped = parity("predict", mixed_package, table, "--errors", "skip")
     assert len(skipped.out.splitlines()) == 5 and "3 rows were left out" in skipped.err
     stopped = parity("predict", mixed_package, table)
-    assert stopped.code == 1 and "row 5: when is '31.12.2020', no date" in stopped.err
+    assert stopped.code == 1 and "row 5: when is '31.12.2020', not a date" in stopped.err
 
 
 def test_dates_outside_what_training_saw(parity, mixed_package: Path, table: Path) -> None:  # type: ignore[no-untyped-def]

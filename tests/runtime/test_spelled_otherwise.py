@@ -154,7 +154,7 @@ def test_truth_values_are_classes_in_any_spelling(parity, truth_package: Path, t
         assert done.code == 0 and json.loads(done.out)["accuracy"] == 1, done
     (tmp_path / "t.csv").write_text(csv_of(rows | {"sold": ["true", "false", "maybe", "true"]}))
     refused = parity("evaluate", truth_package, tmp_path / "t.csv", "--target", "sold")
-    assert refused.is_refused(1, "row 3: sold is 'maybe', no class of")
+    assert refused.is_refused(1, "row 3: sold is 'maybe', not a class of")
 
 
 def test_other_classes_are_taken_as_they_are_spelled(predictor: Predictor) -> None:

@@ -153,7 +153,7 @@ def test_dates_that_can_be_read_in_two_ways_are_left_out_with_both_settings(tmp_
     ("odd", "words"),
     [
         ("1.5.2021", "row 41: x is '1.5.2021', not a date of the years 1 to 9999 in ISO 8601"),
-        ("2021-02-30", "row 41: x is '2021-02-30', no date"),
+        ("2021-02-30", "row 41: x is '2021-02-30', not a date"),
         ("2021-01-01T10:00Z", "row 41: x is '2021-01-01T10:00Z', with a time zone, and '1966-02-03' has none"),
     ],
 )
@@ -319,7 +319,7 @@ def test_a_column_that_changes_its_kind_far_down_is_one_line_with_the_row(parity
         ({"categorical": ("price",)}, "'price' is the target"),
         ({"datetime": ("x=%Q",)}, "'%Q' is not a date format"),
         ({"datetime": ("x=%Y",)}, "lacks the year, the month or the day"),
-        ({"datetime": ("x",)}, "row 1: x is 'York', no date"),
+        ({"datetime": ("x",)}, "row 1: x is 'York', not a date"),
         ({"numeric": ("x",)}, "row 1: x is 'York', not a number"),
         ({"max_categories": 0}, "max_categories is 0"),
     ],

@@ -71,7 +71,7 @@ class ArrowChunk(Chunk):
         try:
             return arrow_categories(array, kind, self.values)
         except TypeError as error:
-            raise InputError(f"{self.where}: {name} holds {array.type}, no text", column=name) from error
+            raise InputError(f"{self.where}: {name} holds {array.type}, not text", column=name) from error
 
     def timestamps(self, name: str, form: str | None = None) -> tuple[NDArray[np.int64], Refused]:
         """Return one column as seconds: of timestamps, of dates, or of text."""

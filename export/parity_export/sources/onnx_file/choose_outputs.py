@@ -83,7 +83,7 @@ def _check_tensors(outputs: Sequence[ValueInfoProto], where: str) -> None:
             continue
         what = "text" if kind == "tensor_type" else f"a {str(kind).removesuffix('_type')}"
         raise InputError(
-            f"{where} answers {value.name} with {what}, which is not compared; choose its other outputs with "
+            f"{where} returns {value.name} as {what}, which is not compared; choose its other outputs with "
             + argument("output")
         )
 
