@@ -107,10 +107,10 @@ def test_pipes_and_devices_are_no_models_weights_or_samples(
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path("/dev/zero")):
         answer = parity(command, "torch.nn:Linear", path, *options(weights))
-        assert answer.is_refused(1, str(path), "no regular file"), answer
+        assert answer.is_refused(1, str(path), "not a regular file"), answer
         answer = parity("check", "torch.nn:Linear", path, *options(path))
-        assert answer.is_refused(1, f"the weights file {path}", "no regular file"), answer
-        with pytest.raises(InputError, match="no regular file"):
+        assert answer.is_refused(1, f"the weights file {path}", "not a regular file"), answer
+        with pytest.raises(InputError, match="not a regular file"):
             load_sample(path, [TensorSpec.parse(SPEC)])
 
 

@@ -151,7 +151,7 @@ def test_an_embedding_answers_vectors_and_says_how_long_they_are(predictors) -> 
     vectors = predictor.predict(rows)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-6)
     assert predictor.contract.unit_norm is True
-    with pytest.raises(InputError, match="no classifier"):
+    with pytest.raises(InputError, match="not a classifier"):
         predictor.predict_proba(rows)
     with pytest.raises(InputError, match="no score"):
         predictor.score(rows, vectors)

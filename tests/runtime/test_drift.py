@@ -270,7 +270,7 @@ def test_an_empty_table_has_no_shares(profiled: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("package", "rows", "words"),
-    [("absent", ROWS, "no package"), ("mixed", "absent.csv", "absent.csv"), ("mixed", {"color": ["a"]}, "size"),
+    [("absent", ROWS, "not a package"), ("mixed", "absent.csv", "absent.csv"), ("mixed", {"color": ["a"]}, "size"),
      ("series", np.zeros((1, 2, 3)), "not rows of a table")],
 )  # fmt: skip
 def test_what_cannot_be_compared_is_one_sentence(package: str, rows: Any, words: str) -> None:

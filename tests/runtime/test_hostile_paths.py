@@ -58,7 +58,7 @@ def test_a_pipe_is_not_waited_for_where_a_file_is_needed(
         pytest.importorskip("pyarrow")
     pipe = tmp_path / f"pipe{suffix}"
     os.mkfifo(pipe)
-    assert "no regular file" in reason(run("predict", xor_package, pipe))
+    assert "not a regular file" in reason(run("predict", xor_package, pipe))
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])

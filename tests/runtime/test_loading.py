@@ -65,8 +65,8 @@ def test_the_command_line_says_it_in_one_line(bare: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "no ONNX model"),
-        (b"not a model at all", "no ONNX model"),
+        (b"", "not an ONNX model"),
+        (b"not a model at all", "not an ONNX model"),
         (b"\x08" + b"\xff" * 20, "more than 10 bytes"),
         (field(GRAPH, b"")[:-1] + b"\x7f", "beyond its message"),
         (field(8, b""), "holds no graph"),
@@ -150,14 +150,14 @@ def test_a_pipe_in_a_package_is_refused_and_not_waited_for(xor_package: Path, pa
     copy = package_copy(xor_package)
     (copy / name).unlink()
     os.mkfifo(copy / name)
-    with pytest.raises(ParityError, match=f"{name}.*no regular file"):
+    with pytest.raises(ParityError, match=f"{name}.*not a regular file"):
         Predictor(copy)
 
 
 def test_a_pipe_or_a_device_as_a_model_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.onnx")
     for path in (tmp_path / "pipe.onnx", Path("/dev/zero")):
-        with pytest.raises(InputError, match="no regular file"):
+        with pytest.raises(InputError, match="not a regular file"):
             Predictor(path)
 
 

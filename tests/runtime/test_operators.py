@@ -112,7 +112,7 @@ def test_a_contract_that_lists_what_nobody_may_allow_is_refused(gelu: Path, list
 
 def test_what_is_allowed_is_given_as_a_list_of_names(gelu: Path) -> None:
     for wrong in (GELU, ["Gelu"], [None]):
-        with pytest.raises(InputError, match=r"list of names|no operator"):
+        with pytest.raises(InputError, match=r"list of names|not an operator"):
             Predictor(gelu, allow_operators=wrong)  # type: ignore[arg-type] # that is what is tested
 
 

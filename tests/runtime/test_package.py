@@ -118,7 +118,7 @@ def test_a_manifest_cannot_name_files_outside_its_package(xor_copy: Path, name: 
     manifest = json.loads((xor_copy / "manifest.json").read_text())
     manifest["files"][name] = manifest["files"]["README.md"]
     (xor_copy / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(FormatError, match="no path inside"):
+    with pytest.raises(FormatError, match="not a path inside"):
         Package.open(xor_copy)
 
 

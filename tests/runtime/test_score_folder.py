@@ -159,7 +159,7 @@ def test_python_takes_paths_and_names_its_own_arguments(xor_package: Path, table
     predictor = Predictor(xor_package)
     result = predict_folder(predictor, [tables / "part-0.csv", tables / "part-1.csv"], out, ScoringJob(errors="null"))
     assert (result.parts, result.rows, result.refused, result.reused, result.was_complete) == (2, 100, 0, 0, False)
-    with pytest.raises(InputError, match="answered with errors null, not with raise; choose another folder with out,"):
+    with pytest.raises(InputError, match="written with errors null, not with raise; choose another folder with out,"):
         predict_folder(predictor, [tables / "part-0.csv", tables / "part-1.csv"], out)
     (tables / "part-0.csv").write_text("x1,x2\n0,1\n0,b\n")
     with refused_at(path=str(tables / "part-0.csv"), row=2, column="x2"):

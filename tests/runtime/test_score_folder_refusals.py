@@ -33,7 +33,7 @@ SPOILED = {
     ("how", "words"),
     [
         ("mixed", ["several formats", "csv (", "jsonl (", "x.jsonl", "*.csv"]),
-        ("unknown", ["notes.md", "says no format", "--format csv", "*.csv"]),
+        ("unknown", ["notes.md", "does not tell its format", "--format csv", "*.csv"]),
         ("doubled", ["part-0.csv and", "part-0.csv.gz", "in one file"]),
         ("loop", ["again", "is a link to a folder that it lies in"]),
         ("broken", ["gone.csv", "No such file"]),
@@ -107,7 +107,7 @@ def test_a_pipe_is_no_part(parity, xor_package: Path, tables: Path, out: Path) -
     import os
 
     os.mkfifo(tables / "pipe.csv")
-    assert parity("predict", xor_package, tables, "--out", out).is_refused(1, "pipe.csv", "no regular file")
+    assert parity("predict", xor_package, tables, "--out", out).is_refused(1, "pipe.csv", "not a regular file")
 
 
 def test_where_answers_cannot_go_is_said(parity, xor_package: Path, tables: Path, tmp_path: Path) -> None:

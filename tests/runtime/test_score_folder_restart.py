@@ -148,7 +148,7 @@ def test_a_job_that_stopped_goes_on_with_other_ways_for_bad_rows_but_not_back(
     again = parity("predict", xor_package, tables, "--out", out, "--errors", "skip")
     assert again.code == 0 and "1 row was left out" in again.err
     back = parity("predict", xor_package, tables, "--out", out)
-    assert is_refused(back, out, "answered with --errors skip, not with raise")
+    assert is_refused(back, out, "written with --errors skip, not with raise")
 
 
 def test_a_table_that_is_changed_while_it_is_read_is_no_part(xor_package: Path, tables: Path, out: Path) -> None:

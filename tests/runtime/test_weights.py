@@ -113,12 +113,12 @@ def replaced(make: Callable[[Path], None]) -> Callable[[Path], None]:
         (rewrite(lambda data: data.__delitem__(slice(-5, None))), "were packaged"),
         (rewrite(lambda data: data.extend(b"more")), "were packaged"),
         (rewrite(lambda data: data.__setitem__(0, data[0] ^ 1)), "is not the one that was packaged"),
-        (rewrite(lambda data: data.__setitem__(4095, 1)), "something else than zeros before byte 4096"),
+        (rewrite(lambda data: data.__setitem__(4095, 1)), "something other than zeros before byte 4096"),
         (swap, "is not the one that was packaged"),
         (lambda package: (package / WEIGHTS).unlink(), "cannot be read: No such file"),
-        (replaced(os.mkfifo), "no regular file"),
+        (replaced(os.mkfifo), "not a regular file"),
         (replaced(Path.mkdir), "cannot be read"),
-        (replaced(lambda path: path.symlink_to("/dev/zero")), "no regular file"),
+        (replaced(lambda path: path.symlink_to("/dev/zero")), "not a regular file"),
         (replaced(lambda path: path.symlink_to(path.name)), "cannot be read"),
     ],
     ids=["torn", "longer", "a bit", "a gap", "swapped", "missing", "pipe", "folder", "device", "link to itself"],
@@ -339,7 +339,7 @@ def test_a_tensor_that_only_the_other_graph_uses_is_fine(package: Path) -> None:
 
 
 def test_the_model_alone_is_refused_and_the_sentence_says_how(package: Path) -> None:
-    with pytest.raises(FormatError, match=r"load the package that it is in, make one of it \(parity adopt\)"):
+    with pytest.raises(FormatError, match=r"load the package that it is in, make a package of it \(parity adopt\)"):
         Predictor(package / "model.onnx")
 
 

@@ -385,7 +385,7 @@ def test_rows_that_cannot_be_learned_from_are_refused() -> None:
     classifier = ParityClassifier(**QUICK)
     with pytest.raises(InputError, match="X is an array that holds text .'a'.; give a data frame"):
         classifier.fit([["1", "a"], ["2", "b"], ["3", "c"]], [0, 1, 1])
-    with pytest.raises(InputError, match="y holds 1 class .'1.0'.; two or more"):
+    with pytest.raises(InputError, match="y holds 1 class .'1.0'.; a classifier needs two or more"):
         classifier.fit(X, np.ones(len(X)))
     with pytest.raises(InputError, match="labels of several types .NoneType, str., which have no order"):
         classifier.fit(X, np.where(y, "a", None))

@@ -203,7 +203,7 @@ except ParityError as error:
 """
     done = warm.run(["-c", code])
     assert done.returncode == 0, done.err
-    assert "no checkpoint of this run: its exp_avg" in done.out or "int64" in damage, done.out
+    assert "not a checkpoint of this run: its exp_avg" in done.out or "int64" in damage, done.out
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,7 @@ def check_precision(name: str, deviations: Deviations, tolerance: Tolerance, *, 
     worst = float(np.where(deviations.jumps(), 0.0, _matrix(deviations.own)).max(initial=0.0))
     largest = float(values.max(initial=0.0))
     if worst > max(WORST_PRECISION * largest, tolerance.atol):
-        who = f"the file's own graph answers float32 {name} that" if adopted else f"torch's own float32 {name}"
+        who = f"the file's own graph gives float32 {name} that" if adopted else f"torch's own float32 {name}"
         asked = "does the module compute in another dtype, or saturate before its last layer (then return logits)? "
         raise ParityRefusedError(
             f"{who} deviate from float64 by {worst:.3g}, and the largest is {largest:.3g}: nothing can be compared "
