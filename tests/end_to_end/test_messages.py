@@ -1,4 +1,4 @@
-"""Messages of library functions: no option of the command line stands in them as it is."""
+"""Messages: a library function names no option as it is, and no message has an idiom that readers stumble over."""
 
 import ast
 import re
@@ -15,6 +15,12 @@ COMMANDS_ALONE = ("cli", "dockerfile.py", "npm_command.py", "pinned_versions.py"
 
 COMMAND = re.compile(r"\bparity (export|train) ")
 OPTION = re.compile(r"(?<![\w-])(?<!var\()--[a-z]")  # var(--ink) is one of CSS
+
+IDIOMS = re.compile(
+    r"(?<!there )\b(?:is|are) no (?!more|less|better|longer|other)|\bgo(?:es)? with\b|\banew\b"
+    r"|\bin (?:the|its|their) place\b|\bstands? (?:in|there|twice)\b|\banswers? (?:that|with|of)\b"
+)
+"""What says something else to most readers: write is not a, is for, again, instead, is in, predictions."""
 
 
 def text_of(part: ast.expr) -> str:
@@ -45,3 +51,24 @@ def test_no_message_of_a_library_function_names_an_option_as_it_is() -> None:
         for line, text in options_in(ast.parse(path.read_text()))
     ]
     assert found == []
+
+
+def idioms_in(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield the line and the text of every string with an idiom that is not a docstring."""
+    described = {id(one.value) for one in ast.walk(tree) if isinstance(one, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and id(node) not in described and IDIOMS.search(text_of(node)):
+            yield node.lineno, text_of(node)
+
+
+def test_no_message_has_an_idiom_that_readers_stumble_over() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {text}"
+        for room in ROOMS
+        for path in room.rglob("*.py")
+        for line, text in idioms_in(ast.parse(path.read_text()))
+    ]
+    assert found == []
+    assert [text for _, text in idioms_in(ast.parse("raise E(f'{a} is no run; train it anew')"))] == [
+        " is no run; train it anew"
+    ]

@@ -175,7 +175,7 @@ def test_an_attention_that_is_causal_where_sizes_are_alike_is_refused(tmp_path: 
     source = source_from_module(
         Crossed().eval(), ["q: float32[batch, queries, 8]", "k: float32[batch, keys, 8]"], OutputSpec(), "m"
     )
-    with pytest.raises(ParityRefusedError, match=r"queries 6, keys 6: .*supposes queries != keys"):
+    with pytest.raises(ParityRefusedError, match=r"queries 6, keys 6: .*assumes queries != keys"):
         export_package(source, tmp_path / "p", ExportOptions(plots=False, effort="quick"))
 
 

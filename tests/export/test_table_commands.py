@@ -78,7 +78,7 @@ def test_certify_draws_rows_of_every_kind(parcels: Parcels, warm: WarmProcess, t
     done = warm.run(["certify", parcels.package, "--out", out])
     assert done.returncode == 0, done.err
     assert "100000 labels are certified" in done.out
-    assert "no band.png: a plane has two numbers for axes, and city is none" in done.out
+    assert "no band.png: a plane has two numbers for axes, and city is not a number" in done.out
     figures = json.loads((out / "certificate.json").read_text())
     assert figures["share"] > 0.999
     with (out / "uncertified.csv").open(encoding="utf-8", newline="") as file:

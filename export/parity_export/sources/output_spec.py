@@ -57,8 +57,8 @@ class OutputSpec:
                 raise InputError(f"{argument('threshold')} {threshold} is not strictly between 0 and 1")
         if self.task == "binary" and not isinstance(self.threshold, int | float | None):
             raise InputError(
-                f"{argument('threshold')} is one probability for {argument('task', 'binary')}; one for each class goes "
-                f"with {argument('task', 'multilabel')}"
+                f"{argument('threshold')} is one probability for {argument('task', 'binary')}; one for each class is "
+                f"for {argument('task', 'multilabel')}"
             )
 
     def __repr__(self) -> str:

@@ -41,7 +41,7 @@ _EXAMPLES = """
     parity evaluate packages/homes homes.csv --at-most rmse=2000 --at-least r2=0.9
     # Fail if the rows are unlike the training rows
     parity evaluate packages/homes homes.csv --fail-on psi=0.25
-    # Print JSON; the true values stand in another column
+    # Print JSON; the true values are in another column
     parity evaluate packages/homes homes.csv --target sold_for --json
 """
 

@@ -118,7 +118,7 @@ def _texts(tensor: RequestTensor) -> NDArray[Any]:
     data = bytes(tensor.data)
     texts, end = [], 0
     wrong = RequestError(
-        f"the bytes of input {shown(tensor.name)} are no {tensor.size} texts of UTF-8, each behind its length in four "
+        f"the bytes of input {shown(tensor.name)} are not {tensor.size} texts of UTF-8, each behind its length in four "
         "bytes"
     )
     if tensor.size * _LENGTH > len(data):  # before anything is taken apart

@@ -131,7 +131,7 @@ def worst_cases() -> list[WorstCase]:
 
 OPERATOR = OperatorRule(
     "WrittenLayerNormalization",
-    "as LayerNormalization, which a backend may put in its place",
+    "as LayerNormalization, which a backend may compute instead",
     written_layer_normalization,
     worst_cases,
     no_aten="several operators, each of which is followed as itself",
