@@ -62,9 +62,9 @@ def test_a_folder_of_its_own_is_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "options", "line"),
     [
-        (["xor"], KServeOptions("bucket/models"), "--storage-uri is 'bucket/models'; give where the repository"),
+        (["xor"], KServeOptions("bucket/models"), "--storage-uri is 'bucket/models'; say where the repository"),
         (["xor"], KServeOptions('s3://b/"\n  evil: 1'), "--storage-uri is 's3://b/"),
-        (["xor"], KServeOptions(URI, runtime_version="25.12 py3"), "--runtime-version is '25.12 py3', no tag"),
+        (["xor"], KServeOptions(URI, runtime_version="25.12 py3"), "--runtime-version is '25.12 py3', not the tag"),
         (["xor"], KServeOptions(URI, "My_Model"), "called 'My_Model', and .*; add --name my-model"),
         (["xor"], KServeOptions(URI, "1" * 64), "; add --name model"),
         (["xor", "rent"], KServeOptions(URI), "a service of 2 models needs a name; add --name models"),

@@ -70,7 +70,7 @@ def test_rows_without_an_answer_are_counted_in_the_log_and_told_in_a_column(capl
     assert [why[:11] for why in found["why"].to_pylist() if why] == ["x1 is missi", "x1 is 'inf'", "x1 is missi"]
     (record,) = caplog.records
     assert record.getMessage().startswith("3 rows were left without a prediction; the first: partition 2, row 11: x1")
-    with pytest.raises(InputError, match="reasons is a column of rows that stay.*add errors='null'"):
+    with pytest.raises(InputError, match="reasons is a column for rows without.*add errors='null'"):
         scorer(errors="skip", reasons="why")
     with pytest.raises(InputError, match="there is a column 'id' already; choose another reasons"):
         scorer(errors="null", reasons="id").schema(batch.schema, Predictor(one.worker.path).contract)
