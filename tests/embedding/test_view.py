@@ -3,11 +3,13 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -112,6 +114,32 @@ def test_ctrl_c_ends_it_without_a_word(libraries: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=30) == ("", "")
         assert process.returncode == 0
+
+
+def test_the_port_of_one_that_was_killed_can_be_taken_at_once(libraries: Path) -> None:
+    with viewing(DATA / "xor_certified", libraries) as (process, url):
+        port = int(url.split(":")[2].strip("/"))
+        assert ask(("127.0.0.1", port), "/")[0] == 200  # the server closes first, and its port keeps the connection
+        process.kill()
+        process.wait(timeout=30)
+    with viewing(DATA / "xor_certified", libraries, "--port", str(port)):
+        assert ask(("127.0.0.1", port), "/")[0] == 200
+
+
+def test_a_browser_that_is_waited_for_is_served(
+    libraries: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = tmp_path / "browser"
+    fetch = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=30); open(sys.argv[2], 'w')"
+    browser.write_text(f"#!/bin/sh\nexec {shlex.join([sys.executable, '-c', fetch])} $1 {tmp_path / 'seen'}\n")
+    browser.chmod(0o755)
+    monkeypatch.setenv("BROWSER", f"{browser} %s")
+    with viewing(DATA / "xor_certified", libraries, "--open"):
+        for _ in range(300):
+            if (tmp_path / "seen").exists():
+                break
+            time.sleep(0.1)
+    assert (tmp_path / "seen").exists()
 
 
 def refused(*options: object, home: Path, code: int = 1) -> str:

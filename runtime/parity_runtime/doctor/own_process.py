@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,9 @@ QUIET = {
 
 
 def last_line(command: Sequence[str], seconds: float, environment: Mapping[str, str]) -> dict[str, Any] | str:
-    """Run a command and return the JSON object in its last line, or what happened to the process, as a predicate.
+    """Run a command and return the last JSON object that it printed, or what happened to the process, as a predicate.
+
+    The object stands in a line of its own. Libraries may print lines before it, and behind it when they are unloaded.
 
     Args:
         command: with its arguments.
@@ -33,9 +36,38 @@ def last_line(command: Sequence[str], seconds: float, environment: Mapping[str, 
         return f"takes more than {seconds:.0f} s"
     if done.returncode < 0:
         return f"ends the process: {signal.strsignal(-done.returncode) or f'signal {-done.returncode}'}"
-    try:
-        found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    except (IndexError, ValueError):
+    found = next((each for line in reversed(done.stdout.splitlines()) if (each := _object(line)) is not None), None)
+    if found is None:
         lines = done.stderr.strip().splitlines()
         return f"ends the process with {done.returncode}: {lines[-1] if lines else 'without a word'}"
     return found
+
+
+def _object(line: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def failed_imports(modules: Sequence[str], seconds: float = 120.0) -> dict[str, Any] | str:
+    """Import modules in a process of its own; return why by the name of each that fails, or what ended the process.
+
+    Args:
+        modules: their names, in this order.
+        seconds: that they may take together; torch from a slow disk takes a minute.
+    """
+    return last_line([sys.executable, "-P", "-c", _IMPORT, *modules], seconds, QUIET)
+
+
+_IMPORT = """
+import importlib, json, sys
+failed = {}
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+    except Exception as error:
+        failed[name] = f"{type(error).__name__}: {error}"
+print("\\n" + json.dumps(failed))
+"""
