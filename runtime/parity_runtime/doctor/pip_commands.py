@@ -24,7 +24,7 @@ def pip_uninstall(names: Iterable[str]) -> str:
 
 
 def _with_pip(command: str) -> str:
-    """Return a command, behind the one that brings pip where an environment has none (`python -m venv --without-pip`)."""
+    """Return a command, behind the one that brings pip where there is none (`python -m venv --without-pip`)."""
     lacks_pip = importlib.util.find_spec("pip") is None and not shutil.which("uv")
     if not lacks_pip or importlib.util.find_spec("ensurepip") is None:
         return command
