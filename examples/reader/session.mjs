@@ -26,7 +26,12 @@ export async function openSession(opened, ort, options, kind = "default") {
   const session = await ort.InferenceSession.create(bytes, given).catch((error) => {
     throw new FormatError(`${opened.where}/${name} cannot be loaded (${firstLine(error)}); update onnxruntime`);
   });
-  checkInterface(session, contract, `${opened.where}/${name}`);
+  try {
+    checkInterface(session, contract, `${opened.where}/${name}`);
+  } catch (error) {
+    await session.release();
+    throw error;
+  }
   return { contract, ...queued(session, (...request) => runSession(session, ort, contract, ...request)) };
 }
 
