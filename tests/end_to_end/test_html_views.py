@@ -5,6 +5,7 @@ import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from parity_runtime import Feature, Package, Predictor
@@ -149,4 +150,13 @@ def test_an_unfinished_run_says_so(xor_run: Run, tmp_path: Path) -> None:
     path = tmp_path / "run"
     shutil.copytree(xor_run.path, path)
     (path / "evaluation.json").unlink()
-    assert "It has no evaluation: its training has not finished." in shown(Run.open(path)).words
+    assert (
+        "It has no evaluation.json: its training has not finished, or the file is gone." in shown(Run.open(path)).words
+    )
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"accuracy": 1}', '{"rows": 3, "confusion": "x", "accuracy": 1}'])
+def test_a_run_whose_evaluation_is_damaged_falls_back(xor_run: Run, tmp_path: Path, text: str) -> None:
+    run = Run.open(shutil.copytree(xor_run.path, tmp_path / "run"))
+    (run.path / "evaluation.json").write_text(text)
+    assert run._repr_html_() is None
