@@ -257,6 +257,23 @@ def test_another_output_than_the_expected_one_is_red(check, packages: dict[str, 
     assert check(package).returncode == 1
 
 
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        ("http://[", "?package=http://[ is no address"),
+        ("//evil.example/x", "http://evil.example/x/ is on another server"),
+    ],
+)
+def test_an_address_of_no_folder_beside_the_page_is_a_message(site: tuple[Path, str], named: str, words: str) -> None:
+    folder, address = site
+    command = ["node", "check.mjs", f"{address}?package={named}", "--expect", "alert"]
+    done = subprocess.run(
+        command, cwd=folder, env=os.environ | {"CHROMIUM": str(CHROMIUM)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert words in done.stdout
+
+
 @pytest.mark.parametrize("missing", sampled(["vendor", "vendor/parity-reader", "vendor/noble"], {"vendor/noble"}))
 def test_without_what_it_loads_the_page_says_how_to_get_it(
     check, site: tuple[Path, str], packages: dict[str, Path], missing: str

@@ -327,6 +327,8 @@ def test_quotas_and_limits_of_both_versions_of_cgroups_are_read(tmp_path: Path, 
     (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
     (tmp_path / "memory" / "memory.limit_in_bytes").write_text("536870912\n")
     assert (cgroup_cores(tmp_path, own), cgroup_memory(tmp_path, own)) == (0.5, 2**29)
+    (tmp_path / "memory" / "memory.limit_in_bytes").write_text("9223372036854771712\n")
+    assert cgroup_memory(tmp_path, own) is None
     (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("-1\n")
     assert cgroup_cores(tmp_path, own) is None
 
