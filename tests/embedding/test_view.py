@@ -1,5 +1,6 @@
 """`parity view`: a package on a page, served to this machine's browser alone."""
 
+import hashlib
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -102,6 +104,21 @@ def test_a_request_that_does_not_name_this_machine_gets_nothing(address: tuple[s
     status, body = ask(address, "/package/manifest.json", hosts=hosts)
     assert status == 421 and b"sha256" not in body
     assert ask(address, "/", hosts=[f"localhost:{address[1]}"])[0] == 200
+
+
+@pytest.mark.parametrize("name", ["evil.html", "evil.js", "evil.mjs", "evil.css", "evil.wasm", "evil.svg"])
+def test_no_file_of_a_package_is_shown_or_run_by_a_browser(libraries: Path, tmp_path: Path, name: str) -> None:
+    """A script of a stranger's would run as one of this machine's, beside the cookies of whatever else it serves."""
+    package = Path(shutil.copytree(DATA / "xor", tmp_path / "package"))
+    (package / name).write_text("<script>alert(document.cookie)</script>")
+    manifest = json.loads((package / "manifest.json").read_text())
+    data = (package / name).read_bytes()
+    manifest["files"][name] = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+    (package / "manifest.json").write_text(json.dumps(manifest))
+    with viewing(package, libraries) as (_, url):
+        for path, kind in ((name, "application/octet-stream"), ("contract.json", "application/json")):
+            with urlopen(f"{url}package/{path}", timeout=20) as answer:  # noqa: S310 -- of the server above
+                assert answer.headers["Content-Type"] == kind and answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
