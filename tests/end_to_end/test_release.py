@@ -33,6 +33,12 @@ def test_guides_name_the_files_of_this_version() -> None:
     assert len(found) >= 2
 
 
+def test_the_guide_to_installing_names_every_extra() -> None:
+    guide = (ROOT / "docs/how-to/install.md").read_text()
+    named = {extra for group in re.findall(r"`\[([a-z,]+)\]`", guide) for extra in group.split(",")}
+    assert named == EXTRAS.keys()
+
+
 def test_every_extra_is_held_to_a_version_that_was_tested() -> None:
     held = {"mlflow": "locks/mlflow.txt"}  # wants another pyarrow than the constraints hold
     for extra in (extra for extra in EXTRAS if extra != "gpu"):
