@@ -159,6 +159,8 @@ export interface Session {
   contract: Contract;
   /** Calls wait for one another. Without `names` every output is computed. */
   run(inputs: Tensors, names?: string[]): Promise<Tensors>;
+  /** Throws an InputError once it was closed. */
+  check(): void;
   /** Frees its memory once the calls that were made have ended; what is called later is an InputError. */
   close(): Promise<void>;
 }

@@ -75,14 +75,18 @@ const predictor = await openPredictor(await openPackage({ where: "xor", read, sh
 const shared = new Float32Array(new SharedArrayBuffer(16));
 shared.set([0, 1, 1, 1]);
 console.log(await predictor.predict(shared));
-await predictor.predict(new Float64Array(1e6)).catch((error) => console.log(error.constructor.name, error.message));
+const say = (error) => console.log(error.constructor.name, error.message);
+await predictor.predict(new Float64Array(1e6)).catch(say);
+await predictor.close();
+await predictor.predict([]).catch(say);
 """
 
 
 def test_memory_that_threads_share_is_read_and_other_flat_arrays_are_refused(application: Path) -> None:
-    shared, other = run(application, ROWS.replace("PACKAGE", str(DATA / "xor"))).splitlines()
+    shared, other, closed = run(application, ROWS.replace("PACKAGE", str(DATA / "xor"))).splitlines()
     assert shared == "[ 1, 0 ]"
     assert other == "InputError rows are a Float64Array; flat rows are a Float32Array, others arrays of cells"
+    assert closed == "InputError the session was closed; open the package again"
 
 
 def test_it_has_paritys_version_and_no_dependency() -> None:

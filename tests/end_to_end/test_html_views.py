@@ -109,6 +109,10 @@ def test_of_many_columns_and_categories_the_first_are_shown() -> None:
     inputs = (dataclasses.replace(contract.inputs[0], shape=("batch", 100)),)
     found = Shown(contract_view("wide", dataclasses.replace(contract, inputs=inputs, features=columns), ()))
     assert "c29" in found.words and "c30" not in found.words and "and 70 features more" in found.words
+    series = Package.open(DATA / "series").contract
+    inputs = tuple(dataclasses.replace(series.inputs[0], name=f"cache_{index}") for index in range(100))
+    found = Shown(contract_view("cached", dataclasses.replace(series, inputs=inputs), ()))
+    assert sum("cache_" in word for word in found.words) == 30 and "and 72 tensors more" in found.words
 
 
 def test_a_run_shows_how_it_was_trained_how_good_it_is_and_its_pictures(xor_run: Run, tmp_path: Path) -> None:
