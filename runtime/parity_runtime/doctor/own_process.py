@@ -8,6 +8,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+MARK = "parity-found "
+"""What stands before the JSON object: libraries print lines of JSON as well."""
+
 QUIET = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -18,9 +21,9 @@ QUIET = {
 
 
 def last_line(command: Sequence[str], seconds: float, environment: Mapping[str, str]) -> dict[str, Any] | str:
-    """Run a command and return the last JSON object that it printed, or what happened to the process, as a predicate.
+    """Run a command and return the JSON object that it found, or what happened to the process, as a predicate.
 
-    The object stands in a line of its own. Libraries may print lines before it, and behind it when they are unloaded.
+    The object stands in a line behind `MARK`. Libraries may print lines before it, and others when they are unloaded.
 
     Args:
         command: with its arguments.
@@ -36,19 +39,12 @@ def last_line(command: Sequence[str], seconds: float, environment: Mapping[str, 
         return f"takes more than {seconds:.0f} s"
     if done.returncode < 0:
         return f"ends the process: {signal.strsignal(-done.returncode) or f'signal {-done.returncode}'}"
-    found = next((each for line in reversed(done.stdout.splitlines()) if (each := _object(line)) is not None), None)
-    if found is None:
+    told = [line for line in done.stdout.splitlines() if line.startswith(MARK)]
+    if done.returncode or not told:
         lines = done.stderr.strip().splitlines()
         return f"ends the process with {done.returncode}: {lines[-1] if lines else 'without a word'}"
+    found: dict[str, Any] = json.loads(told[-1].removeprefix(MARK))
     return found
-
-
-def _object(line: str) -> dict[str, Any] | None:
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def failed_imports(modules: Sequence[str], seconds: float = 120.0) -> dict[str, Any] | str:
@@ -69,5 +65,5 @@ for name in sys.argv[1:]:
         importlib.import_module(name)
     except Exception as error:
         failed[name] = f"{type(error).__name__}: {error}"
-print("\\n" + json.dumps(failed))
+print("\\nparity-found", json.dumps(failed))
 """

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from parity_runtime.doctor.kernels import int8_saturates, normalization_error
+from parity_runtime.doctor.own_process import MARK
 from parity_runtime.errors import ParityError, first_line
 from parity_runtime.inference.session import Provider, import_onnxruntime
 from parity_runtime.package.manifest import Package
@@ -78,4 +79,4 @@ if __name__ == "__main__":
         found = probe(sys.argv[1])  # type: ignore[arg-type]  # checked by `verify`
     except ParityError as error:
         found = _failed(error)
-    print("\n" + json.dumps(found))  # noqa: T201 -- to the process that started it
+    print(f"\n{MARK}{json.dumps(found)}")  # noqa: T201 -- to the process that started it
