@@ -19,7 +19,12 @@ export async function isThere(relative) {
   return answer.ok;
 }
 
-const folderUrl = (relative) => new URL(`${relative.replace(/\/+$/, "")}/`, document.baseURI);
+function folderUrl(relative) {
+  const path = `${relative.replace(/\/+$/, "")}/`;
+  if (!URL.canParse(path, document.baseURI))
+    throw new InputError(`?package=${relative} is no address; name a folder relative to this page, as packages/xor`);
+  return new URL(path, document.baseURI);
+}
 
 async function fetchBytes(folder, name) {
   const url = new URL(name.split("/").map(encodeURIComponent).join("/"), folder);

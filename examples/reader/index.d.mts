@@ -101,7 +101,7 @@ export function openPackage(source: Source, digest?: string): Promise<Package>;
  */
 export type RowCell = Cell | Date | null;
 /** Rows of cells in the order of `rowFeatures`, or columns by feature name, a cell for each row. */
-export type Rows = ArrayLike<RowCell>[] | Record<string, ArrayLike<RowCell>>;
+export type Rows = readonly ArrayLike<RowCell>[] | Readonly<Record<string, ArrayLike<RowCell>>>;
 
 /**
  * Predictions for rows: arrays of cells, columns by name, or flat, a Float32Array of rows x features of a model that takes
@@ -122,9 +122,11 @@ export class Predictor {
    */
   predict(rows: Rows): Promise<Label[] | Float32Array | Float32Array[]>;
   predict(rows: Float32Array): Promise<Label[] | Float32Array>;
+  predict(rows: Rows | Float32Array): Promise<Label[] | Float32Array | Float32Array[]>;
   /** The probability of each class, in the order of `classes`: an array for each row, of flat rows one array. */
   predictProba(rows: Rows): Promise<Float32Array[]>;
   predictProba(rows: Float32Array): Promise<Float32Array>;
+  predictProba(rows: Rows | Float32Array): Promise<Float32Array | Float32Array[]>;
   /** Whether each row's label is certified: no compliant backend gives another. Needs `{certified: true}`. */
   certified(rows: Rows | Float32Array): Promise<boolean[]>;
   /**
@@ -133,6 +135,7 @@ export class Predictor {
    */
   errorBound(rows: Rows): Promise<Float32Array[]>;
   errorBound(rows: Float32Array): Promise<Float32Array>;
+  errorBound(rows: Rows | Float32Array): Promise<Float32Array | Float32Array[]>;
   /** Which cells lie outside the range of the training data, an array for each row. */
   outOfRange(rows: Rows | Float32Array): boolean[][];
   /** Timestamps are BigInt, seconds since 1970, UTC; a missing one is `-(2n ** 63n)`, a missing text empty. */
@@ -156,6 +159,8 @@ export interface Session {
   contract: Contract;
   /** Calls wait for one another. Without `names` every output is computed. */
   run(inputs: Tensors, names?: string[]): Promise<Tensors>;
+  /** Throws an InputError once it was closed. */
+  check(): void;
   /** Frees its memory once the calls that were made have ended; what is called later is an InputError. */
   close(): Promise<void>;
 }

@@ -125,6 +125,7 @@ export class Predictor {
     const inputs = rowsInputs(this.contract, rows);
     checkCells(this.contract, inputs);
     if (Object.values(inputs)[0].dims[0] > 0) return this.#session.run(inputs, outputs);
+    this.#session.check();
     return Object.fromEntries(outputs.map((name) => [name, { data: new Float32Array(0), dims: [0, 0] }]));
   }
 }

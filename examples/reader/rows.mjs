@@ -12,6 +12,8 @@ import { element, shown, typedArray } from "./tensors.mjs";
 export function rowsInputs(contract, rows) {
   const features = rowColumns(contract);
   if (rows instanceof Float32Array) return flatInputs(contract, features, rows);
+  if (ArrayBuffer.isView(rows))
+    throw new InputError(`rows are a ${rows.constructor.name}; flat rows are a Float32Array, others arrays of cells`);
   const columns = Array.isArray(rows) ? fromRows(rows, features) : fromColumns(contract, features, rows);
   const count = columns[0].length;
   const inputs = {};
@@ -28,7 +30,8 @@ export function rowsInputs(contract, rows) {
   return inputs;
 }
 
-// The array itself becomes the input: no cell is looked at, and none is copied.
+// The array itself becomes the input: no cell is looked at, and none is copied, but for memory that is shared with other
+// threads, which onnxruntime-node does not take.
 function flatInputs(contract, features, values) {
   const [{ name, dtype }] = contract.inputs;
   const other = features.find(({ kind }) => kind !== undefined && kind !== "numeric");
@@ -38,7 +41,8 @@ function flatInputs(contract, features, values) {
     );
   if (values.length % features.length !== 0)
     throw new InputError(`${values.length} numbers are no whole rows of ${features.length} features each`);
-  return { [name]: { type: dtype, dims: [values.length / features.length, features.length], data: values } };
+  const data = values.buffer instanceof ArrayBuffer ? values : values.slice();
+  return { [name]: { type: dtype, dims: [values.length / features.length, features.length], data } };
 }
 
 /** Refuses infinities, and missing cells where the contract says so, in each input that features describe. */

@@ -10,8 +10,8 @@ import { checkExternal, weightsOptions } from "./weights.mjs";
 
 /**
  * Opens the package's default graph, or its certified one, with `ort` (onnxruntime-node or onnxruntime-web).
- * Returns `{contract, run, close}`: the contract of that graph, `run(inputs, names)`, from tensors to tensors
- * `{type, dims, data}` by name, and `close()`, which frees its memory.
+ * Returns `{contract, run, check, close}`: the contract of that graph, `run(inputs, names)`, from tensors to tensors
+ * `{type, dims, data}` by name, `close()`, which frees its memory, and `check()`, which refuses once that was called.
  */
 export async function openSession(opened, ort, options, kind = "default") {
   const name = Object.hasOwn(opened.contract.graphs, kind) ? opened.contract.graphs[kind] : undefined;
@@ -26,7 +26,12 @@ export async function openSession(opened, ort, options, kind = "default") {
   const session = await ort.InferenceSession.create(bytes, given).catch((error) => {
     throw new FormatError(`${opened.where}/${name} cannot be loaded (${firstLine(error)}); update onnxruntime`);
   });
-  checkInterface(session, contract, `${opened.where}/${name}`);
+  try {
+    checkInterface(session, contract, `${opened.where}/${name}`);
+  } catch (error) {
+    await session.release();
+    throw error;
+  }
   return { contract, ...queued(session, (...request) => runSession(session, ort, contract, ...request)) };
 }
 
@@ -92,11 +97,14 @@ function checkTexts(inputs) {
 function queued(session, work) {
   let last = Promise.resolve();
   let closed;
-  const run = async (...request) => {
+  const check = () => {
     if (closed) throw new InputError("the session was closed; open the package again");
+  };
+  const run = async (...request) => {
+    check();
     const outputs = last.then(() => work(...request));
     last = outputs.catch(() => {});
     return outputs;
   };
-  return { run, close: () => (closed ??= last.then(() => session.release())) };
+  return { run, check, close: () => (closed ??= last.then(() => session.release())) };
 }

@@ -16,7 +16,7 @@ from parity_runtime.package.summary import summarize
 from parity_runtime.printable import counted, printable
 from parity_training.reports.metric_table import Metric, caveat, metrics_in, verdict
 from parity_training.reports.number_text import short
-from parity_training.reports.well_formed import well_formed
+from parity_training.well_formed import well_formed
 
 _PLAIN = """```python
 import numpy as np, onnxruntime

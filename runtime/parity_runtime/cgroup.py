@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 
 MOUNT = Path("/sys/fs/cgroup")
 OWN = Path("/proc/self/cgroup")
+_UNLIMITED = 2**62  # bytes: version 1 says the largest number of whole pages where there is no limit
 
 
 def cgroup_cores(mount: Path = MOUNT, own: Path = OWN) -> float | None:
@@ -28,7 +29,7 @@ def cgroup_memory(mount: Path = MOUNT, own: Path = OWN) -> int | None:
     """Return the limit of memory, in bytes; None without one. The arguments are those of `cgroup_cores`."""
     names = ("memory.max", "memory.limit_in_bytes")  # of version 2 and 1
     texts = [_text(folder / name) or "" for folder in _folders(mount, own, "memory") for name in names]
-    return min((int(text) for text in texts if text.isdecimal()), default=None)
+    return min((int(text) for text in texts if text.isdecimal() and int(text) < _UNLIMITED), default=None)
 
 
 def _folders(mount: Path, own: Path, controller: str) -> Iterator[Path]:

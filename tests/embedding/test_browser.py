@@ -1,5 +1,6 @@
 """The browser example, in a real headless Chromium."""
 
+import csv
 import functools
 import http.server
 import json
@@ -16,11 +17,12 @@ import pytest
 
 from parity_export.error_bounds.registry import ELEMENTARY
 from tests.embedding.cells import REFUSED, TABLES, CellTable
-from tests.embedding.conftest import DAMAGES, NO_CLASS, change_expected
+from tests.embedding.conftest import DAMAGES, NO_CLASS, change_expected, run_line
 from tests.embedding.parcels import CELL_ROWS, PARCELS, check_inputs, check_outputs
 from tests.embedding.rare import CASES, ROWS, check_probabilities
 from tests.embedding.test_view import viewing
 from tests.embedding.weights import weights_package
+from tests.shared import made_once
 from tests.soak import sampled
 
 pytestmark = pytest.mark.slow
@@ -92,6 +94,27 @@ def test_the_boundary_is_painted_and_a_click_is_predicted(
     assert "an emptied field has no prediction; the uncertified band is found; 1e30 is marked as" in done.stdout
     wanted = "3 choices are predicted; a date and a missing one are predicted"
     assert (wanted in done.stdout) == (name == "shop")
+
+
+@pytest.mark.parametrize("width", ["390", "1100"])
+def test_long_names_with_markup_in_them_stay_within_the_page(check, marked_package: Path, width: str) -> None:
+    done = check(marked_package, "--expect", "heat", "--width", width)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def marked_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A regression of three features, whose names are markup."""
+
+    def make(folder: Path) -> None:
+        names = [f"<img src=x onerror=document.title={place}> {'very ' * 20}long" for place in "abc"]
+        random = np.random.default_rng(0)
+        rows = [[*row, row @ [1, 2, 3]] for row in random.normal(size=(100, 3))]
+        with (folder / "t.csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([[*names, "<b>y</b>"], *rows])
+        run_line(folder, "train t.csv --target <b>y</b> --out run --epochs 30", "export run marked --no-plots")
+
+    return made_once(tmp_path_factory, "marked", make) / "marked"
 
 
 def test_parity_view_serves_the_page_that_paints_it(site: tuple[Path, str], packages: dict[str, Path]) -> None:
@@ -232,6 +255,23 @@ def test_another_output_than_the_expected_one_is_red(check, packages: dict[str, 
     done = check(package, "--expect", "red")
     assert done.returncode == 0, done.stderr
     assert check(package).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        ("http://[", "?package=http://[ is no address"),
+        ("//evil.example/x", "http://evil.example/x/ is on another server"),
+    ],
+)
+def test_an_address_of_no_folder_beside_the_page_is_a_message(site: tuple[Path, str], named: str, words: str) -> None:
+    folder, address = site
+    command = ["node", "check.mjs", f"{address}?package={named}", "--expect", "alert"]
+    done = subprocess.run(
+        command, cwd=folder, env=os.environ | {"CHROMIUM": str(CHROMIUM)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert words in done.stdout
 
 
 @pytest.mark.parametrize("missing", sampled(["vendor", "vendor/parity-reader", "vendor/noble"], {"vendor/noble"}))

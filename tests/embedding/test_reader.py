@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -51,6 +52,41 @@ def test_the_types_declare_what_is_exported(application: Path) -> None:
     types = (application / "node_modules" / "parity-reader" / "index.d.mts").read_text()
     declared = re.findall(r"^export (?:class|const|function) (\w+)", types, re.MULTILINE)
     assert sorted(json.loads(exported)) == sorted(declared)
+
+
+def test_a_strict_compiler_takes_what_its_types_promise(application: Path, javascript_examples: Path) -> None:
+    shutil.copy(EXAMPLES.parent / "tests" / "embedding" / "reader_types.mts", application)
+    compiler = javascript_examples / "node_modules" / "typescript" / "bin" / "tsc"
+    options = ["--strict", "--noEmit", "--module", "nodenext", "--target", "es2022", "--lib", "es2022,dom"]
+    done = subprocess.run(
+        ["node", compiler, *options, "reader_types.mts"], cwd=application, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+ROWS = """
+import ort from "onnxruntime-node";
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { openPackage, openPredictor } from "parity-reader";
+const read = async (name) => new Uint8Array(await readFile(`PACKAGE/${name}`));
+const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
+const predictor = await openPredictor(await openPackage({ where: "xor", read, sha256 }), ort);
+const shared = new Float32Array(new SharedArrayBuffer(16));
+shared.set([0, 1, 1, 1]);
+console.log(await predictor.predict(shared));
+const say = (error) => console.log(error.constructor.name, error.message);
+await predictor.predict(new Float64Array(1e6)).catch(say);
+await predictor.close();
+await predictor.predict([]).catch(say);
+"""
+
+
+def test_memory_that_threads_share_is_read_and_other_flat_arrays_are_refused(application: Path) -> None:
+    shared, other, closed = run(application, ROWS.replace("PACKAGE", str(DATA / "xor"))).splitlines()
+    assert shared == "[ 1, 0 ]"
+    assert other == "InputError rows are a Float64Array; flat rows are a Float32Array, others arrays of cells"
+    assert closed == "InputError the session was closed; open the package again"
 
 
 def test_it_has_paritys_version_and_no_dependency() -> None:

@@ -1,16 +1,20 @@
 """`parity view`: a package on a page, served to this machine's browser alone."""
 
+import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -102,6 +106,21 @@ def test_a_request_that_does_not_name_this_machine_gets_nothing(address: tuple[s
     assert ask(address, "/", hosts=[f"localhost:{address[1]}"])[0] == 200
 
 
+@pytest.mark.parametrize("name", ["evil.html", "evil.js", "evil.mjs", "evil.css", "evil.wasm", "evil.svg"])
+def test_no_file_of_a_package_is_shown_or_run_by_a_browser(libraries: Path, tmp_path: Path, name: str) -> None:
+    """A script of a stranger's would run as one of this machine's, beside the cookies of whatever else it serves."""
+    package = Path(shutil.copytree(DATA / "xor", tmp_path / "package"))
+    (package / name).write_text("<script>alert(document.cookie)</script>")
+    manifest = json.loads((package / "manifest.json").read_text())
+    data = (package / name).read_bytes()
+    manifest["files"][name] = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+    (package / "manifest.json").write_text(json.dumps(manifest))
+    with viewing(package, libraries) as (_, url):
+        for path, kind in ((name, "application/octet-stream"), ("contract.json", "application/json")):
+            with urlopen(f"{url}package/{path}", timeout=20) as answer:  # noqa: S310 -- of the server above
+                assert answer.headers["Content-Type"] == kind and answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
 def test_there_is_nothing_to_change(address: tuple[str, int], method: str) -> None:
     assert ask(address, "/", method)[0] == 501
@@ -112,6 +131,32 @@ def test_ctrl_c_ends_it_without_a_word(libraries: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=30) == ("", "")
         assert process.returncode == 0
+
+
+def test_the_port_of_one_that_was_killed_can_be_taken_at_once(libraries: Path) -> None:
+    with viewing(DATA / "xor_certified", libraries) as (process, url):
+        port = int(url.split(":")[2].strip("/"))
+        assert ask(("127.0.0.1", port), "/")[0] == 200  # the server closes first, and its port keeps the connection
+        process.kill()
+        process.wait(timeout=30)
+    with viewing(DATA / "xor_certified", libraries, "--port", str(port)):
+        assert ask(("127.0.0.1", port), "/")[0] == 200
+
+
+def test_a_browser_that_is_waited_for_is_served(
+    libraries: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = tmp_path / "browser"
+    fetch = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=30); open(sys.argv[2], 'w')"
+    browser.write_text(f"#!/bin/sh\nexec {shlex.join([sys.executable, '-c', fetch])} $1 {tmp_path / 'seen'}\n")
+    browser.chmod(0o755)
+    monkeypatch.setenv("BROWSER", f"{browser} %s")
+    with viewing(DATA / "xor_certified", libraries, "--open"):
+        for _ in range(300):
+            if (tmp_path / "seen").exists():
+                break
+            time.sleep(0.1)
+    assert (tmp_path / "seen").exists()
 
 
 def refused(*options: object, home: Path, code: int = 1) -> str:

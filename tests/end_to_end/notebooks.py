@@ -13,6 +13,7 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 
+from parity_runtime.files.atomic_write import write_file
 from tests.python_path import python_path
 
 FOLDER = Path(__file__).parent.parent.parent / "examples" / "notebooks"
@@ -68,7 +69,8 @@ def main() -> None:
     """Execute and store all of them."""
     for path in NOTEBOOKS:
         with tempfile.TemporaryDirectory() as folder:
-            nbformat.write(to_store(executed(path, Path(folder))), path)
+            text = nbformat.writes(to_store(executed(path, Path(folder))))
+        write_file(path, f"{text.rstrip()}\n".encode())  # whole or not at all: it is a file of the repository
         print(f"{path.name}: {path.stat().st_size:,} bytes", flush=True)  # noqa: T201
 
 

@@ -5,6 +5,7 @@ import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from parity_runtime import Feature, Package, Predictor
@@ -108,6 +109,10 @@ def test_of_many_columns_and_categories_the_first_are_shown() -> None:
     inputs = (dataclasses.replace(contract.inputs[0], shape=("batch", 100)),)
     found = Shown(contract_view("wide", dataclasses.replace(contract, inputs=inputs, features=columns), ()))
     assert "c29" in found.words and "c30" not in found.words and "and 70 features more" in found.words
+    series = Package.open(DATA / "series").contract
+    inputs = tuple(dataclasses.replace(series.inputs[0], name=f"cache_{index}") for index in range(100))
+    found = Shown(contract_view("cached", dataclasses.replace(series, inputs=inputs), ()))
+    assert sum("cache_" in word for word in found.words) == 30 and "and 72 tensors more" in found.words
 
 
 def test_a_run_shows_how_it_was_trained_how_good_it_is_and_its_pictures(xor_run: Run, tmp_path: Path) -> None:
@@ -149,4 +154,13 @@ def test_an_unfinished_run_says_so(xor_run: Run, tmp_path: Path) -> None:
     path = tmp_path / "run"
     shutil.copytree(xor_run.path, path)
     (path / "evaluation.json").unlink()
-    assert "It has no evaluation: its training has not finished." in shown(Run.open(path)).words
+    assert (
+        "It has no evaluation.json: its training has not finished, or the file is gone." in shown(Run.open(path)).words
+    )
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"accuracy": 1}', '{"rows": 3, "confusion": "x", "accuracy": 1}'])
+def test_a_run_whose_evaluation_is_damaged_falls_back(xor_run: Run, tmp_path: Path, text: str) -> None:
+    run = Run.open(shutil.copytree(xor_run.path, tmp_path / "run"))
+    (run.path / "evaluation.json").write_text(text)
+    assert run._repr_html_() is None

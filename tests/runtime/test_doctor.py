@@ -21,6 +21,7 @@ from parity_runtime.doctor.environment import check_environment
 from parity_runtime.doctor.extras import check_extras
 from parity_runtime.doctor.kernels import GRAPHS, normalization_error
 from parity_runtime.doctor.machine import cores_finding, processor_finding
+from parity_runtime.doctor.own_process import MARK, last_line
 from parity_runtime.doctor.probe import SAMPLE
 from parity_runtime.doctor.providers import check_providers
 from parity_runtime.doctor.requirement import Requirement, release
@@ -144,6 +145,65 @@ def test_an_onnxruntime_that_cannot_be_imported_is_an_error(tmp_path: Path, code
     found = installed.doctor(code=1)["providers cpu"]
     assert found["level"] == "error" and words in found["found"], found
     assert f"onnxruntime=={version('onnxruntime')}" in found["remedy"]
+
+
+@pytest.mark.slow
+def test_what_is_broken_is_named_and_not_onnxruntime_in_its_place(runtime: Installed, tmp_path: Path) -> None:
+    own = Path(shutil.copytree(RUNTIME, tmp_path / "runtime"))
+    (runtime.packages / "runtime.pth").write_text(str(own))
+    for file in ("sample/model.onnx", "graphs/int8_products.onnx"):
+        path = own / "parity_runtime" / "doctor" / file
+        kept = path.read_bytes()
+        path.write_bytes(kept[:-9])
+        found = runtime.doctor(code=1)["providers cpu"]
+        assert "a file of Parity itself is damaged (" in found["found"] and found["remedy"] == "", found
+        path.write_bytes(kept)
+    (runtime.packages / "numpy").unlink()
+    for code, words in (
+        ("import os; os.abort()", "importing numpy ends the process"),
+        ("0 / 0", "numpy cannot be imp"),
+    ):
+        (runtime.packages / "numpy.py").write_text(code)
+        found = runtime.doctor(code=1)["providers cpu"]
+        assert found["found"].startswith(words) and f"numpy=={version('numpy')}" in found["remedy"], found
+
+
+@pytest.mark.slow
+def test_metadata_that_cannot_be_read_is_none(runtime: Installed) -> None:
+    for name, area in (("numpy", "core numpy"), ("parity-onnx", "core parity-onnx")):
+        (runtime.packages / f"{name.replace('-', '_')}-1.dist-info" / "METADATA").write_bytes(b"Version: \xff")
+        found = runtime.doctor(code=int(name == "numpy"))[area]
+        assert "not installed" in found["found"] or "installed is none" in found["found"], found
+        runtime.metadata(name)
+
+
+def test_what_libraries_print_is_no_answer() -> None:
+    answer = MARK + '{"a": 1}'
+    for other in ("3", "null", '{"event": "unloaded"}', "goodbye"):
+        printed = f"import atexit; atexit.register(print, {other!r}); print({other!r})"
+        answered = f"{printed}; print({answer!r})"
+        assert last_line([sys.executable, "-c", answered], 60, {}) == {"a": 1}
+        assert last_line([sys.executable, "-c", printed], 60, {}) == "ends the process with 0: without a word"
+    crashed = f"print({answer!r}); raise SystemExit('the end')"
+    assert last_line([sys.executable, "-c", crashed], 60, {}) == "ends the process with 1: the end"
+
+
+@pytest.mark.slow
+def test_the_line_that_mends_works_where_pip_is_not_installed(tmp_path: Path) -> None:
+    remedy = Installed(tmp_path / "venv", "click").doctor(code=1)["core numpy"]["remedy"]
+    words = shlex.split(remedy)
+    assert words[0] == "uv" or words[1:5] == ["-m", "ensurepip", "&&", words[0]], remedy
+    lists = shlex.join([*words[words.index("install") - 2 : words.index("install")], "list"])
+    brings = remedy.rpartition(" && ")[0] or "true"
+    run = f"{brings} && {lists if words[0] == 'uv' else f'{words[0]} {lists}'}"
+    subprocess.run(["sh", "-c", run], check=True, capture_output=True, env=ALONE, timeout=120)
+
+
+@pytest.mark.slow
+def test_a_closed_stdout_is_no_traceback() -> None:
+    command = f"{shlex.join([sys.executable, '-c', MAIN, 'doctor'])} >&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.slow
@@ -271,6 +331,8 @@ def test_quotas_and_limits_of_both_versions_of_cgroups_are_read(tmp_path: Path, 
     (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
     (tmp_path / "memory" / "memory.limit_in_bytes").write_text("536870912\n")
     assert (cgroup_cores(tmp_path, own), cgroup_memory(tmp_path, own)) == (0.5, 2**29)
+    (tmp_path / "memory" / "memory.limit_in_bytes").write_text("9223372036854771712\n")
+    assert cgroup_memory(tmp_path, own) is None
     (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("-1\n")
     assert cgroup_cores(tmp_path, own) is None
 

@@ -25,6 +25,7 @@ from parity_training import (
 )
 from parity_training.data.training_data import TrainingData
 from parity_training.fitting.objectives import make_objective
+from parity_training.fitting.training_log import read_epochs
 from tests.training.tables import classes_table, prices_table
 
 POINTS = XORDataset(103, seed=0)
@@ -181,6 +182,16 @@ def test_a_loss_that_explodes_is_one_sentence_and_leaves_a_checkpoint_that_loads
     checkpoint = torch.load(tmp_path / "run.unfinished" / "checkpoint.pt", weights_only=True)
     assert all(bool(torch.isfinite(tensor).all()) for tensor in checkpoint["model"].values())
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("scale", [1e30, 1e-30])
+def test_the_rmse_of_an_epoch_neither_overflows_nor_vanishes(tmp_path: Path, scale: float) -> None:
+    x = np.linspace(-1, 1, 100)
+    (tmp_path / "t.csv").write_text("\n".join(["x,y", *(f"{value},{scale * value**2}" for value in x)]))
+    settings = TableSettings(target="y")
+    data = table_data(TableDataset(tmp_path / "t.csv", settings), settings, "t")
+    run = train_model(data, NetworkChoice("MLP", {"hidden": [4]}), TrainSettings(epochs=2), tmp_path / "run")
+    assert all(0.01 < epoch["rmse"] / scale < 10 for epoch in read_epochs(run.path))
 
 
 def test_training_ends_when_it_no_longer_improves_and_keeps_the_best_weights(

@@ -83,3 +83,10 @@ def test_without_tqdm_the_extra_is_named_before_anything_is_written(
     with pytest.raises(MissingExtraError, match=r"\[notebook\]"):
         train_xor(tmp_path / "run", SETTINGS, progress=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_without_stderr_trains_without_a_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    told: list[EpochResult] = []
+    train_xor(tmp_path / "run", SETTINGS, progress=True, on_epoch=told.append)
+    assert [result.epoch for result in told] == [1, 2, 3, 4, 5, 6]

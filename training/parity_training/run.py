@@ -12,7 +12,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from parity_runtime import FormatError, InputError, ModelContract, TensorSpec, __version__
+from parity_runtime import FormatError, InputError, ModelContract, ParityError, TensorSpec, __version__
 from parity_runtime.arguments import either
 from parity_runtime.contract import is_encoded
 from parity_runtime.drift.profile import Profile
@@ -33,6 +33,7 @@ from parity_training.run_view import run_view
 from parity_training.settings import TrainSettings
 from parity_training.weights.state_dict import apply_state_dict, check_state_dict, load_state_dict
 from parity_training.weights.weights_file import StateDict
+from parity_training.well_formed import well_formed
 
 RECIPE, STATE_DICT = "recipe.json", "state_dict.pt"
 EVALUATION, TEST_TABLE = PACKAGED_EVALUATION, "test.csv"
@@ -251,11 +252,15 @@ class Run:
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, {self.recipe.network}, {self.recipe.contract.brief})"
 
-    def _repr_html_(self) -> str:
-        """Return what a notebook shows."""
+    def _repr_html_(self) -> str | None:
+        """Return what a notebook shows; None, which is `repr`, where its evaluation cannot be read."""
         drawn = [self.path / name for name in PLOTS if (self.path / name).is_file()]
         title, recipe = f"Run {self.path}: {self.recipe.network}", self.recipe
-        return run_view(title, recipe.contract, recipe.training, self.evaluation(), drawn)
+        try:
+            with well_formed(self.path, EVALUATION):
+                return run_view(title, recipe.contract, recipe.training, self.evaluation(), drawn)
+        except ParityError:
+            return None
 
     @classmethod
     def open(cls, path: str | Path) -> Self:

@@ -41,7 +41,9 @@ def run_view(
     """
     said = facts([("task", contract.brief), ("settings", ", ".join(_settings(training)))])
     if not evaluation:
-        return view(title, said, paragraph("It has no evaluation: its training has not finished."))
+        return view(
+            title, said, paragraph("It has no evaluation.json: its training has not finished, or the file is gone.")
+        )
     return view(title, said, *_results(contract, evaluation), pictures(_embedded(drawn)))
 
 

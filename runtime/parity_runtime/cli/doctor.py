@@ -68,4 +68,5 @@ def _say(findings: Iterable[Finding]) -> Iterator[Finding]:
 
 def _in_color() -> bool:
     """Whether a person looks at a terminal that shows colors, and has not asked for none (https://no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    on_terminal = sys.stdout is not None and sys.stdout.isatty()
+    return on_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

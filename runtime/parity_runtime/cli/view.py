@@ -1,6 +1,7 @@
 """``parity view``."""
 
 import contextlib
+import threading
 from pathlib import Path
 
 import click
@@ -38,7 +39,12 @@ def view(package: Path, port: int, opens: bool, libraries: Path | None, digest: 
     with contextlib.suppress(KeyboardInterrupt), view_server(package, libraries, port=port, digest=digest) as server:
         echo_line(f"{package} is shown at {server.url} until Ctrl-C")
         if opens:
-            import webbrowser  # noqa: PLC0415 -- only where it is asked for
-
-            webbrowser.open(server.url)
+            _open_browser(server.url)
         server.serve_forever()
+
+
+def _open_browser(url: str) -> None:
+    """Open a page while it is served: a browser of the terminal, such as w3m, is waited for until it ends."""
+    import webbrowser  # noqa: PLC0415 -- only where it is asked for
+
+    threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()

@@ -4,13 +4,13 @@ import importlib.util
 import platform
 import sys
 from collections.abc import Iterator
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 from parity_runtime.doctor.finding import Finding
 from parity_runtime.doctor.machine import shows_gpu
 from parity_runtime.doctor.pip_commands import pip_install, pip_uninstall
-from parity_runtime.doctor.requirement import Requirement
+from parity_runtime.doctor.requirement import Requirement, installed_version
 from parity_runtime.version import __version__
 
 _NAME = "parity-onnx"
@@ -18,11 +18,8 @@ _RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
 
 
 def own_distribution() -> Distribution | None:
-    """Return what is installed of Parity; None where its code runs from a folder or an archive."""
-    try:
-        return distribution(_NAME)
-    except PackageNotFoundError:
-        return None
+    """Return what is installed of Parity; None where its code runs from a folder, or its metadata cannot be read."""
+    return distribution(_NAME) if installed_version(_NAME) else None
 
 
 def own_requirements() -> list[Requirement]:

@@ -3,13 +3,12 @@
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 
 from parity_runtime.doctor.core import own_requirements
 from parity_runtime.doctor.finding import Finding
-from parity_runtime.doctor.own_process import QUIET, last_line
+from parity_runtime.doctor.own_process import failed_imports
 from parity_runtime.doctor.pip_commands import pip_install, pip_reinstall
 from parity_runtime.doctor.requirement import Requirement, with_extras
 from parity_runtime.engines.java import LOWEST_JAVA, NEEDED_JAVA, find_java, place_of_java
@@ -19,18 +18,6 @@ _CONTRIBUTORS = {"bench", "dev", "fuzz"}  # of those who work on Parity
 _APART = {"mlflow": "; it does not accept a recent pyarrow, and needs an environment of its own"}
 _MODULES = {"pillow": "PIL", "scikit-learn": "sklearn"}
 _JAVA_SECONDS = 20.0
-_IMPORT_SECONDS = 120.0  # torch from a slow disk
-
-_IMPORT = """
-import importlib, json, sys
-failed = {}
-for name in sys.argv[1:]:
-    try:
-        importlib.import_module(name)
-    except Exception as error:
-        failed[name] = f"{type(error).__name__}: {error}"
-print("\\n" + json.dumps(failed))
-"""
 
 
 def check_extras(*, deep: bool) -> Iterator[Finding]:
@@ -95,7 +82,7 @@ def _imported(finding: Finding, requirements: list[Requirement]) -> Finding:
     """Return the finding of an extra, or what happens when it is imported."""
     modules = [_MODULES.get(each.name, each.name.replace("-", "_")) for each in requirements]
     again = pip_reinstall(map(str, requirements))
-    told = last_line([sys.executable, "-P", "-c", _IMPORT, *modules], _IMPORT_SECONDS, QUIET)
+    told = failed_imports(modules)
     if isinstance(told, str):
         return replace(finding, level="warning", found=f"importing {', '.join(modules)} {told}", remedy=again)
     if told:

@@ -38,7 +38,7 @@ def processor_finding(machine: str, flags: set[str] | None) -> Finding:
         flags: its instructions, by Linux's names; None where they are not known.
     """
     if flags is None:
-        return Finding("machine", "processor", "ok", f"{machine}; its instructions are known on Linux only")
+        return Finding("machine", "processor", "ok", f"{machine}; its instructions are unknown")
     there = [name for flag, name in _INSTRUCTIONS.items() if flag in flags]
     told = f"{machine}: {', '.join(there) or 'none of the instructions that kernels are written for'}"
     if machine in ("x86_64", "AMD64") and "avx2" not in flags:

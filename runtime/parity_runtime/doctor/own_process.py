@@ -4,8 +4,12 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+MARK = "parity-found "
+"""What stands before the JSON object: libraries print lines of JSON as well."""
 
 QUIET = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -17,7 +21,9 @@ QUIET = {
 
 
 def last_line(command: Sequence[str], seconds: float, environment: Mapping[str, str]) -> dict[str, Any] | str:
-    """Run a command and return the JSON object in its last line, or what happened to the process, as a predicate.
+    """Run a command and return the JSON object that it found, or what happened to the process, as a predicate.
+
+    The object stands in a line behind `MARK`. Libraries may print lines before it, and others when they are unloaded.
 
     Args:
         command: with its arguments.
@@ -33,9 +39,31 @@ def last_line(command: Sequence[str], seconds: float, environment: Mapping[str, 
         return f"takes more than {seconds:.0f} s"
     if done.returncode < 0:
         return f"ends the process: {signal.strsignal(-done.returncode) or f'signal {-done.returncode}'}"
-    try:
-        found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    except (IndexError, ValueError):
+    told = [line for line in done.stdout.splitlines() if line.startswith(MARK)]
+    if done.returncode or not told:
         lines = done.stderr.strip().splitlines()
         return f"ends the process with {done.returncode}: {lines[-1] if lines else 'without a message'}"
+    found: dict[str, Any] = json.loads(told[-1].removeprefix(MARK))
     return found
+
+
+def failed_imports(modules: Sequence[str], seconds: float = 120.0) -> dict[str, Any] | str:
+    """Import modules in a process of its own; return why by the name of each that fails, or what ended the process.
+
+    Args:
+        modules: their names, in this order.
+        seconds: that they may take together; torch from a slow disk takes a minute.
+    """
+    return last_line([sys.executable, "-P", "-c", _IMPORT, *modules], seconds, QUIET)
+
+
+_IMPORT = """
+import importlib, json, sys
+failed = {}
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+    except Exception as error:
+        failed[name] = f"{type(error).__name__}: {error}"
+print("\\nparity-found", json.dumps(failed))
+"""

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 def pip_install(requirements: Iterable[str]) -> str:
     """Return the command that installs requirements."""
-    return shlex.join([*_pip("install"), *requirements])
+    return _with_pip(shlex.join([*_pip("install"), *requirements]))
 
 
 def pip_reinstall(requirements: Iterable[str]) -> str:
@@ -20,7 +20,15 @@ def pip_reinstall(requirements: Iterable[str]) -> str:
 def pip_uninstall(names: Iterable[str]) -> str:
     """Return the command that removes distributions."""
     command = _pip("uninstall")
-    return shlex.join([*command, *([] if command[0] == "uv" else ["--yes"]), *names])
+    return _with_pip(shlex.join([*command, *([] if command[0] == "uv" else ["--yes"]), *names]))
+
+
+def _with_pip(command: str) -> str:
+    """Return a command, behind the one that brings pip where there is none (`python -m venv --without-pip`)."""
+    lacks_pip = importlib.util.find_spec("pip") is None and not shutil.which("uv")
+    if not lacks_pip or importlib.util.find_spec("ensurepip") is None:
+        return command
+    return f"{shlex.join([sys.executable, '-m', 'ensurepip'])} && {command}"
 
 
 def _pip(verb: str) -> list[str]:

@@ -3,13 +3,13 @@
 import os
 import sys
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from parity_runtime.doctor.finding import Finding
 from parity_runtime.doctor.machine import shows_gpu
-from parity_runtime.doctor.own_process import QUIET, last_line
+from parity_runtime.doctor.own_process import QUIET, failed_imports, last_line
 from parity_runtime.doctor.pip_commands import pip_install, pip_reinstall, pip_uninstall
+from parity_runtime.doctor.requirement import installed_version
 
 _SECONDS = 120.0  # CUDA's first start may compile kernels
 _GPU_WHEEL = "onnxruntime-gpu"
@@ -25,7 +25,8 @@ def check_providers() -> Iterator[Finding]:
     A session of a small package answers its test vectors, within their tolerances, in a process of its own.
     """
     on_cpu = _probe("cpu")
-    yield _answered("cpu", on_cpu, "error")
+    without_numpy = _numpy_failed() if isinstance(on_cpu, str) else None
+    yield without_numpy or _answered("cpu", on_cpu, "error")
     if isinstance(on_cpu, str) or "error" in on_cpu:
         return
     yield from _kernels(on_cpu)
@@ -40,27 +41,34 @@ def _probe(provider: str) -> dict[str, Any] | str:
     return last_line(command, _SECONDS, QUIET)
 
 
+def _numpy_failed() -> Finding | None:
+    """Return the finding of a numpy that cannot be imported, whose fault is none of onnxruntime's."""
+    told = failed_imports(["numpy"])
+    if not told:
+        return None
+    found = f"importing numpy {told}" if isinstance(told, str) else f"numpy cannot be imported ({told['numpy']})"
+    return Finding("providers", "cpu", "error", found, _reinstall("numpy"))
+
+
 def _answered(provider: str, found: dict[str, Any] | str, level: Any) -> Finding:
     if isinstance(found, str):
-        return Finding("providers", provider, level, f"onnxruntime {found}", _reinstall(provider))
+        return Finding("providers", provider, level, f"onnxruntime {found}", _reinstall(_wheel(provider)))
     if "error" in found:
         cause = f" ({found['cause']})" if found["cause"] else ""
-        remedy = "" if cause else _reinstall(provider)  # wheels bring neither a driver nor CUDA
+        # Wheels of onnxruntime bring neither a driver nor CUDA, nor Parity's own files.
+        remedy = "" if cause or found["own_files"] else _reinstall(_wheel(provider))
         return Finding("providers", provider, level, f"{found['error']}{cause}", remedy)
     told = f"onnxruntime {found['version']} gives the {found['values']} values of the test vectors, largest deviation"
     return Finding("providers", provider, "ok", f"{told} {found['largest']:.2g}")
 
 
-def _reinstall(provider: str) -> str:
-    wheel = _GPU_WHEEL if provider == "cuda" or _installed(_GPU_WHEEL) else "onnxruntime"
-    return pip_reinstall([f"{wheel}=={_installed(wheel)}"]) if _installed(wheel) else ""
+def _wheel(provider: str) -> str:
+    return _GPU_WHEEL if provider == "cuda" or installed_version(_GPU_WHEEL) else "onnxruntime"
 
 
-def _installed(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
+def _reinstall(name: str) -> str:
+    found = installed_version(name)
+    return pip_reinstall([f"{name}=={found}"]) if found else ""
 
 
 def _kernels(found: dict[str, Any]) -> Iterator[Finding]:
@@ -85,7 +93,7 @@ def _kernels(found: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _wanted(requirement: str) -> str:
-    return requirement.replace("onnxruntime", _GPU_WHEEL) if _installed(_GPU_WHEEL) else requirement
+    return requirement.replace("onnxruntime", _GPU_WHEEL) if installed_version(_GPU_WHEEL) else requirement
 
 
 def _cuda(built_in: list[str]) -> Finding:

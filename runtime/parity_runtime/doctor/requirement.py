@@ -71,10 +71,7 @@ class Requirement:
     @property
     def installed(self) -> str | None:
         """The version that is installed; None where there is none, or nothing but a rest of its metadata."""
-        try:
-            return version(self.name) or None
-        except (PackageNotFoundError, KeyError):
-            return None
+        return installed_version(self.name)
 
     def allows(self, found: str) -> bool:
         """Whether a version lies within the bounds; none does that begins with no number."""
@@ -82,6 +79,14 @@ class Requirement:
             return all(_COMPARE[sign](release(found), release(bound)) for sign, bound in self.bounds)
         except ValueError:
             return False
+
+
+def installed_version(name: str) -> str | None:
+    """Return the version of a distribution; None where there is none, or nothing but unreadable metadata of it."""
+    try:
+        return version(name) or None
+    except (PackageNotFoundError, KeyError, OSError, UnicodeDecodeError):
+        return None
 
 
 def release(text: str) -> tuple[tuple[int, ...], bool]:

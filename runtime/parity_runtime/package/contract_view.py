@@ -8,7 +8,7 @@ from parity_runtime.html_view import facts, paragraph, table, view
 from parity_runtime.package.summary import FEW, few_categories, range_in_training
 from parity_runtime.printable import counted
 
-_MOST_FEATURES = 30  # that are rows of the table
+_MOST_ROWS = 30  # of the table of features or tensors
 
 
 def contract_view(title: str, contract: ModelContract, of_the_object: Sequence[tuple[str, object]]) -> str:
@@ -43,11 +43,16 @@ def _taken(contract: ModelContract) -> str:
     """Return what a model takes: its columns, or the tensors of one that reads no table."""
     if not contract.features:
         tensors = [("input", spec) for spec in contract.inputs] + [("output", spec) for spec in contract.outputs]
-        return facts(tensors)
-    listed = contract.row_features[:_MOST_FEATURES]
-    columns = table(("feature", "type", "in training", "missing cell"), map(_column, listed))
-    more = len(contract.features) - len(listed)
-    return columns + (paragraph(f"and {counted(more, 'feature')} more") if more else "")
+        return facts(tensors[:_MOST_ROWS]) + _and_more(len(tensors), "tensor")
+    columns = table(
+        ("feature", "type", "in training", "missing cell"), map(_column, contract.row_features[:_MOST_ROWS])
+    )
+    return columns + _and_more(len(contract.features), "feature")
+
+
+def _and_more(count: int, what: str) -> str:
+    more = count - _MOST_ROWS
+    return paragraph(f"and {counted(more, what)} more") if more > 0 else ""
 
 
 def _column(feature: Feature) -> tuple[str, str, str, str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from parity_runtime.package.manifest import MANIFEST, Package
 from parity_runtime.view.page_files import page_files
-from parity_runtime.view.view_server import ViewServer
+from parity_runtime.view.view_server import PACKAGE, ViewServer
 
 
 def view_server(path: Path, libraries: Path, *, port: int = 0, digest: str | None = None) -> ViewServer:
@@ -26,5 +26,5 @@ def view_server(path: Path, libraries: Path, *, port: int = 0, digest: str | Non
     """
     package = Package.open(path, digest)
     folder = path.absolute()
-    files = {f"/package/{name}": folder / name for name in (MANIFEST, *package.entries)}
+    files = {f"{PACKAGE}{name}": folder / name for name in (MANIFEST, *package.entries)}
     return ViewServer(port, page_files(libraries.absolute()) | files)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import TCPServer
 from urllib.parse import unquote
 
 from parity_runtime.arguments import argument
@@ -14,6 +15,8 @@ from parity_runtime.errors import InputError
 from parity_runtime.files.open_file import open_regular
 
 LOOPBACK = "127.0.0.1"
+PACKAGE = "/package/"
+"""Where a package's files are: a stranger's, of which a browser must run none."""
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -22,6 +25,7 @@ _TYPES = {
     ".json": "application/json",
     ".wasm": "application/wasm",
 }
+_BYTES = "application/octet-stream"
 _HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -39,6 +43,7 @@ class ViewServer(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    allow_reuse_address = os.name == "posix"  # a port whose last connections are still closing; on Windows, any port
 
     def __init__(self, port: int, files: Mapping[str, Path]) -> None:
         try:
@@ -59,8 +64,7 @@ class ViewServer(ThreadingHTTPServer):
 
     def server_bind(self) -> None:
         """Bind without asking a name server for the name of 127.0.0.1, as the base class does."""
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
+        TCPServer.server_bind(self)
         self.server_name, self.server_port = LOOPBACK, self.server_address[1]
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -88,7 +92,8 @@ class _Handler(BaseHTTPRequestHandler):
         if len(hosts) != 1 or hosts[0].lower() not in self.server.hosts:
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST, "This server answers 127.0.0.1 and localhost only")
             return
-        path = self.server.files.get(unquote(self.path.partition("?")[0]))
+        name = unquote(self.path.partition("?")[0])
+        path = self.server.files.get(name)
         try:
             file = open_regular(path) if path else None
         except OSError:
@@ -98,10 +103,16 @@ class _Handler(BaseHTTPRequestHandler):
             return
         with file:
             self.send_response(HTTPStatus.OK)
-            self.send_header("Content-Type", _TYPES.get(path.suffix, "application/octet-stream"))
+            self.send_header("Content-Type", _type_of(name, path.suffix))
             self.send_header("Content-Length", str(os.fstat(file.fileno()).st_size))
             for name, value in _HEADERS.items():
                 self.send_header(name, value)
             self.end_headers()
             if with_body:
                 shutil.copyfileobj(file, self.wfile)
+
+
+def _type_of(name: str, suffix: str) -> str:
+    """Return what a browser takes a file for: one of a package for JSON, or bytes that it neither shows nor runs."""
+    is_known = suffix == ".json" or not name.startswith(PACKAGE)
+    return _TYPES.get(suffix, _BYTES) if is_known else _BYTES

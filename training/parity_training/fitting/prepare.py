@@ -275,7 +275,8 @@ def _validation(
             outputs = model.kept_outputs(outputs, loss_of)
         loss = loss_of(outputs)
         if contract.task == "regression":
-            return loss, {"rmse": float((outputs - found.reshape(outputs.shape)).square().mean().sqrt())}
+            errors = outputs.double() - found.reshape(outputs.shape)  # in float32 squares overflow beyond 1e19
+            return loss, {"rmse": float(errors.square().mean().sqrt())}
         return loss, {"accuracy": float((predicted_of(outputs, contract.logit_threshold) == true).mean())}
 
     return validate

@@ -1,5 +1,6 @@
 """A bar that shows how far a training is, in a notebook or on a terminal."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -69,7 +70,8 @@ class _Bar:
     def open(self, settings: TrainSettings, done: int) -> None:
         self._epochs = settings.epochs
         total = settings.epochs * (1 + (settings.folds or 0))
-        self._bar = self._make(total=total, initial=done, desc="training", unit="epoch")
+        unseen = sys.stderr is None  # closed, as a service has it: tqdm would write to it
+        self._bar = self._make(total=total, initial=done, desc="training", unit="epoch", disable=unseen)
 
     def complete(self) -> None:
         """Say that no epoch is left: training may have ended early."""

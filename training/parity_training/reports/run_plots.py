@@ -23,8 +23,8 @@ from parity_training.reports.part_names import PARTS
 from parity_training.reports.plane_plots import draw_boundary, draw_samples
 from parity_training.reports.regression_plots import draw_predictions, draw_residuals
 from parity_training.reports.test_predictions import HeldOutPredictions, predict_test_rows
-from parity_training.reports.well_formed import well_formed
 from parity_training.run import EVALUATION, Run
+from parity_training.well_formed import well_formed
 
 
 def plot_run(run: Run, user_network: Network | None = None) -> list[Path]:

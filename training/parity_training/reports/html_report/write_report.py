@@ -29,7 +29,7 @@ from parity_training.reports.html_report.model_tables import (
 from parity_training.reports.metric_table import caveat, metrics_in, tiles_in, verdict
 from parity_training.reports.number_text import percent, short
 from parity_training.reports.part_names import PARTS
-from parity_training.reports.well_formed import well_formed
+from parity_training.well_formed import well_formed
 
 _MARK = b"<!doctype html>\n<!-- written by parity report -->\n"
 _MOST_ROWS = 30  # of a table of features
