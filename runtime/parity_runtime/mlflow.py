@@ -53,6 +53,9 @@ class ParityModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     def load_context(self, context):  # type: ignore[no-untyped-def] # MLflow reads hints as a schema
         """Open the package.
 
+        Args:
+            context: MLflow's, with the package among the artifacts and the options in ``model_config``.
+
         Raises:
             DigestError: it is not the one that was logged.
         """

@@ -9,17 +9,19 @@ from parity_training.data.training_data import TrainingData
 from parity_training.data.xor import XORDataset, XORSettings, xor_data
 from parity_training.fitting.mlflow_log import MLflowLog
 from parity_training.fitting.prepare import NetworkChoice
-from parity_training.fitting.process_group import process_group
+from parity_training.fitting.process_group import LostProcessError, process_group
 from parity_training.fitting.stop_signals import StoppedError
 from parity_training.networks import MLP, NETWORKS, XORClassifier, build_network
 from parity_training.networks.table_network import TableNetwork
 from parity_training.run import Recipe, Run
 from parity_training.settings import TrainSettings
 from parity_training.train import resume, train_model, train_xor
+from parity_training.unfinished_run import UnfinishedRunError
 from parity_training.weights.load_weights import load_weights
 from parity_training.weights.state_dict import apply_state_dict, load_state_dict, weights_id
 
 __all__ = [  # noqa: RUF022 -- as sorted() has it
+    "LostProcessError",
     "MLP",
     "MLflowLog",
     "NETWORKS",
@@ -34,6 +36,7 @@ __all__ = [  # noqa: RUF022 -- as sorted() has it
     "TensorLoader",
     "TrainSettings",
     "TrainingData",
+    "UnfinishedRunError",
     "XORClassifier",
     "XORDataset",
     "XORSettings",

@@ -106,7 +106,11 @@ class Recipe:
 
     @classmethod
     def from_json(cls, value: dict[str, Any], where: str) -> Self:
-        """Read the JSON form; unknown keys are ignored.
+        """Return the recipe of a JSON form; unknown keys are ignored.
+
+        Args:
+            value: the JSON form, as ``json.loads`` reads it.
+            where: what holds it, as errors name it.
 
         Raises:
             FormatError: a key is missing or of another type.
@@ -126,7 +130,7 @@ class Recipe:
         raise FormatError(f"{where} lacks network, contract, data or training")
 
     def build(self, user_network: Network | None = None) -> nn.Module:
-        """Build the module, its weights not yet loaded.
+        """Return the module, its weights not yet loaded.
 
         Args:
             user_network: the callable of a run whose network is none of Parity's; a recipe names no code.
@@ -139,7 +143,7 @@ class Recipe:
         return self._built(user_network)
 
     def shapes(self) -> nn.Module:
-        """Build the module on the device ``meta``: shapes without elements, which take no memory.
+        """Return the module on the device ``meta``: shapes without elements, which take no memory.
 
         Raises:
             FormatError: the network is unknown, or does not take its arguments.
@@ -259,7 +263,10 @@ class Run:
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
-        """Open the run at ``path``.
+        """Return the run at ``path``; only its recipe is read.
+
+        Args:
+            path: the run folder.
 
         Raises:
             InputError: there is no run.
@@ -326,7 +333,7 @@ class Run:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
-        """Read files of one and the same run: no process trains in the folder or replaces it while the block runs.
+        """Return a context that keeps the run's files: no process trains in the folder or replaces it in the block.
 
         Raises:
             InputError: a process does, or has replaced the run since it was opened.
@@ -341,7 +348,15 @@ class Run:
             yield
 
     def write_json(self, name: str, value: dict[str, Any]) -> None:
-        """Write a JSON file of the run, complete or not at all."""
+        """Write a JSON file of the run, complete or not at all.
+
+        Args:
+            name: of the file.
+            value: what it holds.
+
+        Raises:
+            InputError: the disk is full, or the folder must not be written.
+        """
         write_file(self.path / name, dump_json(value))
 
     def _refuse_unfinished(self) -> None:

@@ -47,7 +47,7 @@ def train_xor(
     progress: bool = False,
     log: Log = "tensorboard",
 ) -> Run:
-    """Train the notebook's network on the continuous XOR problem and write a run.
+    """Train the notebook's network on the continuous XOR problem, write a run, and return it.
 
     >>> from parity_training import XORSettings, train_xor
     >>> train_xor("runs/xor_example", XORSettings(size=200, epochs=2), replace=True)
@@ -85,7 +85,7 @@ def train_model(  # noqa: PLR0913 -- what a training is made of, and who watches
     progress: bool = False,
     log: Log = "tensorboard",
 ) -> Run:
-    """Train a network on a problem and write a run.
+    """Train a network on a problem, write a run, and return it.
 
     >>> from parity_training import NetworkChoice, TrainSettings, XORSettings, train_model, xor_data
     >>> data, choice = xor_data(XORSettings(size=200)), NetworkChoice("MLP", {"hidden": [8]})
@@ -157,7 +157,7 @@ def resume(
     replace: bool = False,
     progress: bool = False,
 ) -> Run:
-    """Continue a run that was stopped or killed. The result is the one of an uninterrupted training.
+    """Continue a run that was stopped or killed, and return it. The result is that of an uninterrupted training.
 
     >>> from parity_training import StoppedError, XORSettings, resume, train_xor, xor_data
     >>> import signal

@@ -120,7 +120,11 @@ class ModelSource:
         return self.calling(self.module)
 
     def calling(self, module: nn.Module) -> Binding:
-        """Return a copy of the module, as in float64, as a function of the module's own inputs."""
+        """Return a copy of the module as a function of the module's own inputs.
+
+        Args:
+            module: the copy, which may be in another dtype, as float64.
+        """
         return replace(bind(module, self.module_inputs), outputs=self.outputs, as_float32=self.as_float32)
 
     @property
@@ -130,11 +134,19 @@ class ModelSource:
         return (*self.notes, *self.outputs.notes, *(() if note is None else (note,)))
 
     def noting(self, *notes: str) -> "ModelSource":
-        """Return the source with further notes before its own, as those of `parity_training.load_weights`."""
+        """Return the source with further notes before its own.
+
+        Args:
+            notes: a line each, as those of `parity_training.load_weights`.
+        """
         return replace(self, notes=(*notes, *self.notes))
 
     def refusal(self, sizes: Mapping[str, int]) -> str | None:
-        """Return why the module itself does not take sizes of the dynamic dimensions; None if it does."""
+        """Return why the module itself does not take sizes of the dynamic dimensions; None if it does.
+
+        Args:
+            sizes: by the dimension's name.
+        """
         try:
             with torch.no_grad():
                 self.call(*self.example.tensors(sizes))
@@ -146,6 +158,9 @@ class ModelSource:
         """Return what the module is given for a batch of the contract's inputs, one array for each of its own.
 
         Text and timestamps are encoded by the Python reference, never by the graph that is judged.
+
+        Args:
+            inputs: every input of the contract by name, of its shape and dtype.
         """
         encoded = encode_columns(self.contract, inputs)
         return [np.asarray(encoded[spec.name], order="C") for spec in self.module_inputs]
@@ -189,7 +204,7 @@ def source_from_estimator(estimator: "ParityEstimator", name: str) -> ModelSourc
         name: the model's name.
 
     Raises:
-        NotFittedError: it is not fitted.
+        sklearn.exceptions.NotFittedError: it is not fitted.
         InputError: a tensor of it has a dtype that numpy lacks.
     """
     fitted = estimator.fitted()

@@ -64,7 +64,11 @@ class NetworkChoice:
     user_network: Network | None = None
 
     def for_data(self, problem: Problem) -> dict[str, Any]:
-        """Return the arguments for a problem's columns and outputs."""
+        """Return the keyword arguments that build the network for a problem's columns and outputs.
+
+        Args:
+            problem: what is trained on.
+        """
         builder = self.user_network or NETWORKS.get(self.name)
         try:
             taken: Collection[str] = inspect.signature(builder).parameters if builder else ()
