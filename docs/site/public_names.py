@@ -11,8 +11,10 @@ from types import ModuleType
 from typing import Any
 
 from page_files import heading, toctree, write_pages
+from sphinx.application import Sphinx
 from sphinx.errors import PycodeError
 from sphinx.ext.autodoc import mock
+from sphinx.ext.napoleon import GoogleDocstring
 from sphinx.pycode import ModuleAnalyzer
 
 PACKAGES = (
@@ -51,6 +53,23 @@ def is_of_sklearn(*member: Any) -> bool | None:
         member: what Sphinx's event autodoc-skip-member tells, with the name of a class's member as its third argument.
     """
     return True if re.fullmatch(r"set_\w+_request", member[2]) else None
+
+
+def sections_of_property(app: Sphinx, what: str, name: str, value: object, options: object, lines: list[str]) -> None:
+    """Read the docstring of a property or an attribute as that of a method: its first line says no type.
+
+    Napoleon takes what stands before a colon there for the type, and leaves sections such as ``Raises`` as they are.
+
+    Args:
+        app: Sphinx.
+        what: is documented, ``property`` say.
+        name: of it.
+        value: itself.
+        options: of the directive.
+        lines: its docstring, which is changed in place; napoleon finds no colon in an empty first line.
+    """
+    if what in ("attribute", "data", "property"):
+        lines[:] = ["", *GoogleDocstring(lines, app.config, app, "method", name, value, options).lines()]
 
 
 def _public(package: ModuleType) -> list[str]:
@@ -101,9 +120,16 @@ def _docstring_below(package: ModuleType, name: str) -> str:
 
 
 def _name_page(package: ModuleType, name: str) -> str:
-    group = _group(getattr(package, name))
+    value = getattr(package, name)
+    group = _group(value)
     where = heading(name) + f"Import it with ``from {package.__name__} import {name}``.\n\n"
     if group == "Values":
         return f"{where}.. data:: {package.__name__}.{name}\n\n   {_docstring_below(package, name)}\n"
     directive = {"Classes": "autoclass", "Functions": "autofunction"}.get(group, "autoexception")
-    return f"{where}.. {directive}:: {package.__name__}.{name}\n"
+    inherited = f"   :inherited-members: {_bases_of_others(value)}\n" if group == "Classes" else ""
+    return f"{where}.. {directive}:: {package.__name__}.{name}\n{inherited}"
+
+
+def _bases_of_others(kind: type) -> str:
+    """Return the classes of other libraries that a class is made of: their own documentation has their members."""
+    return ", ".join(base.__name__ for base in kind.__mro__ if not base.__module__.startswith("parity_"))

@@ -39,15 +39,11 @@ def _page(schema: dict[str, Any], file: str) -> str:
 
 
 def _properties(schema: dict[str, Any]) -> str:
-    schema = schema | schema["$defs"][_type(schema)] if "$ref" in schema else schema
-    properties = schema.get("properties", {})
+    schema = schema | _local(schema, schema)
+    properties, required = schema.get("properties", {}), schema.get("required", [])
     if not properties:
         return ""
-    rows = "".join(
-        f"   * - ``{name}``\n     - {_type(one)}\n     - {'yes' if name in schema.get('required', []) else 'no'}\n"
-        f"     - {one.get('description', '')}\n"
-        for name, one in properties.items()
-    )
+    rows = "".join(_row(name, one, schema, name in required) for name, one in properties.items())
     return (
         heading("Its keys", "-")
         + ".. list-table::\n   :header-rows: 1\n\n"
@@ -55,8 +51,26 @@ def _properties(schema: dict[str, Any]) -> str:
     )
 
 
-def _type(schema: dict[str, Any]) -> str:
-    if "$ref" in schema:
-        return schema["$ref"].rpartition("/")[2]
-    found = schema.get("type", "const" if "const" in schema else "enum" if "enum" in schema else "one of several")
+def _row(name: str, one: dict[str, Any], schema: dict[str, Any], required: bool) -> str:
+    description = (_local(one, schema) | one).get("description", "")
+    told = (f"``{name}``", _type(one, schema), "yes" if required else "no", description)
+    return "   * - " + "     - ".join(f"{cell}\n" for cell in told)
+
+
+def _type(one: dict[str, Any], schema: dict[str, Any]) -> str:
+    """Return the JSON types of a value, or the values themselves where few are allowed; of another file its name."""
+    one = _local(one, schema) | one
+    if "anyOf" in one:
+        return " or ".join(dict.fromkeys(_type(each, schema) for each in one["anyOf"]))
+    if "const" in one or "enum" in one:
+        return ", ".join(f"``{json.dumps(value)}``" for value in one.get("enum", [one.get("const")]))
+    if "type" not in one and "$ref" in one:
+        return str(one["$ref"].rpartition("/")[2])
+    found = one.get("type", "one of several")
     return " or ".join(found) if isinstance(found, list) else str(found)
+
+
+def _local(one: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the definition of the same file that a value refers to; nothing of another file's, or without one."""
+    defined: dict[str, Any] = schema.get("$defs", {}).get(one.get("$ref", "").removeprefix("#/$defs/"), {})
+    return defined

@@ -1,4 +1,11 @@
-"""Export a run or any ``torch.nn.Module`` to an ONNX package, and validate it: both compute the same outputs."""
+"""Export a run or any ``torch.nn.Module`` to an ONNX package, and validate it: both compute the same outputs.
+
+>>> from parity_export import ExportOptions, export_package, source_from_run
+>>> from parity_training import XORSettings, train_xor
+>>> run = train_xor("runs/xor", XORSettings(size=200, epochs=2), replace=True)
+>>> export_package(source_from_run(run), "packages/xor", ExportOptions(replace=True, plots=False))
+Exported('packages/xor', binary, 2 features)
+"""
 
 from parity_export.adopt import adopt_package
 from parity_export.check_model import assert_parity, check_model

@@ -1,9 +1,9 @@
 """Packages as MLflow models: logged with a signature, loaded, served, and run by Spark.
 
-from parity_runtime.mlflow import log_model
-
-with mlflow.start_run():
-    log_model("packages/xor", name="xor")
+>>> import mlflow
+>>> from parity_runtime.mlflow import log_model
+>>> with mlflow.start_run():
+...     model = log_model("packages/xor", name="xor")
 """
 
 from collections.abc import Collection

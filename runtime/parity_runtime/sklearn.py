@@ -1,8 +1,9 @@
 """A package as a fitted estimator of scikit-learn: inspected, plotted, calibrated, combined; needs the [sklearn] extra.
 
-from parity_runtime.sklearn import load_estimator
-
-estimator = load_estimator("packages/xor")
+>>> from parity_runtime.sklearn import load_estimator
+>>> estimator = load_estimator("tests/data/xor")
+>>> estimator.score([[0.1, 0.9], [0.9, 1.1]], [1, 0])
+1.0
 
 scikit-learn's functions take a `Predictor` as well. What it is not is a ``BaseEstimator``: it has no parameters that
 ``get_params`` could name, and no class that tells a classifier from a regressor.

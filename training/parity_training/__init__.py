@@ -1,4 +1,11 @@
-"""Train a network on a table, or on data of your own, and write a run: its weights, and what rebuilds the network."""
+"""Train a network on a table, or on data of your own, and write a run: its weights, and what rebuilds the network.
+
+>>> from parity_training import NetworkChoice, TableDataset, TableSettings, TrainSettings, table_data, train_model
+>>> settings = TableSettings("label")
+>>> data = table_data(TableDataset("tests/data/test.csv", settings), settings, "points")
+>>> train_model(data, NetworkChoice("MLP", {"hidden": [8]}), TrainSettings(epochs=5), "runs/points", replace=True)
+Run('runs/points', MLP, binary, 2 features)
+"""
 
 from parity_training.data.batch_sources import batches_from
 from parity_training.data.batches import TensorLoader, data_loader
