@@ -10,12 +10,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from numpy.typing import ArrayLike
 from page_files import heading, toctree, write_pages
 from sphinx.application import Sphinx
 from sphinx.errors import PycodeError
 from sphinx.ext.autodoc import mock
 from sphinx.ext.napoleon import GoogleDocstring
 from sphinx.pycode import ModuleAnalyzer
+from sphinx.util.typing import stringify_annotation
 
 PACKAGES = (
     "parity_runtime",
@@ -27,6 +29,8 @@ PACKAGES = (
     "parity_training.sklearn",
     "parity_export",
 )
+ARRAY_LIKE = stringify_annotation(ArrayLike, "smart")
+
 GROUPS = ("Classes", "Functions", "Exceptions and warnings", "Values")
 
 
@@ -66,10 +70,25 @@ def sections_of_property(app: Sphinx, what: str, name: str, value: object, optio
         name: of it.
         value: itself.
         options: of the directive.
-        lines: its docstring, which is changed in place; napoleon finds no colon in an empty first line.
+        lines: its docstring, which is changed in place: behind an empty comment, in which napoleon finds no colon.
     """
     if what in ("attribute", "data", "property"):
-        lines[:] = ["", *GoogleDocstring(lines, app.config, app, "method", name, value, options).lines()]
+        lines[:] = ["..", "", *GoogleDocstring(lines, app.config, app, "method", name, value, options).lines()]
+
+
+def short_types(*signature: Any) -> tuple[str, str] | None:
+    """Write numpy's types as the code does: ``ArrayLike`` and ``NDArray[float32]``, not what they stand for.
+
+    Args:
+        signature: what Sphinx's event autodoc-process-signature tells, the parameters and what is returned at the end.
+    """
+    *_, parameters, returned = signature
+    return None if parameters is None else (_short(parameters), _short(returned or ""))
+
+
+def _short(text: str) -> str:
+    text = text.replace(ARRAY_LIKE, "ArrayLike")
+    return re.sub(r"~numpy\.ndarray\[~?tuple\[.*?\], ~numpy\.dtype\[(.*?)\]\]", r"NDArray[\1]", text)
 
 
 def _public(package: ModuleType) -> list[str]:

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from parity_runtime.errors import InputError, MissingExtraError
-from parity_runtime.inference.predictor import Predictor, Rows
+from parity_runtime.inference.input_validation import Rows
+from parity_runtime.inference.predictor import Predictor
 from parity_runtime.inference.session import Provider
 
 try:
