@@ -77,7 +77,7 @@ def sections_of_property(app: Sphinx, what: str, name: str, value: object, optio
 
 
 def short_types(*signature: Any) -> tuple[str, str] | None:
-    """Write numpy's types as the code does: ``ArrayLike`` and ``NDArray[float32]``, not what they stand for.
+    """Write numpy's types as the code does, ``ArrayLike`` say, and a default that is made by a function as ``...``.
 
     Args:
         signature: what Sphinx's event autodoc-process-signature tells, the parameters and what is returned at the end.
@@ -88,6 +88,7 @@ def short_types(*signature: Any) -> tuple[str, str] | None:
 
 def _short(text: str) -> str:
     text = text.replace(ARRAY_LIKE, "ArrayLike")
+    text = re.sub(r"<factory>|<function (?:[^<>]|<lambda>)*>", "...", text)  # else Sphinx takes no signature apart
     return re.sub(r"~numpy\.ndarray\[~?tuple\[.*?\], ~numpy\.dtype\[(.*?)\]\]", r"NDArray[\1]", text)
 
 
