@@ -34,7 +34,7 @@ from parity_training.fitting.cross_validation import FOLDS, read_folds
 from parity_training.fitting.loop import EpochResult
 from parity_training.fitting.mlflow_log import Destination
 from parity_training.fitting.training_log import read_epochs
-from parity_training.run import Recipe
+from parity_training.recipe import Recipe
 from tests.end_to_end.schemas import (
     SCHEMAS,
     changes,

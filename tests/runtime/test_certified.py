@@ -47,7 +47,7 @@ def test_what_overflows_has_no_error_bound(certified_package: Path) -> None:
 def test_a_regression_has_an_error_bound_for_each_target(certified_rent_package: Path) -> None:
     proven = Predictor(certified_rent_package, certified=True)
     assert proven.error_bound([[50, 2, 10]]).shape == (1, 2)
-    with pytest.raises(InputError, match="rent is no classifier"):
+    with pytest.raises(InputError, match="rent is not a classifier"):
         proven.certified([[50, 2, 10]])
 
 

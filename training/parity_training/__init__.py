@@ -20,7 +20,8 @@ from parity_training.fitting.process_group import LostProcessError, process_grou
 from parity_training.fitting.stop_signals import StoppedError
 from parity_training.networks import MLP, NETWORKS, XORClassifier, build_network
 from parity_training.networks.table_network import TableNetwork
-from parity_training.run import Recipe, Run
+from parity_training.recipe import Recipe
+from parity_training.run import Run
 from parity_training.settings import TrainSettings
 from parity_training.train import resume, train_model, train_xor
 from parity_training.unfinished_run import UnfinishedRunError

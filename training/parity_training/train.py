@@ -30,7 +30,8 @@ from parity_training.fitting.stop_signals import StoppedError, StopRequest, stop
 from parity_training.fitting.target_checks import refuse_no_weights
 from parity_training.fitting.training_log import check_tensorboard, open_log, read_epochs
 from parity_training.networks.registry import Network
-from parity_training.run import EVALUATION, RECIPE, STATE_DICT, TEST_TABLE, Recipe, Run, unfinished_path
+from parity_training.recipe import Recipe
+from parity_training.run import EVALUATION, RECIPE, STATE_DICT, TEST_TABLE, Run, unfinished_path
 from parity_training.run_folder import check_folder, write_test_rows
 from parity_training.settings import TrainSettings
 from parity_training.unfinished_run import begun, finished_before, put_in_place, reopened, state_after_restart

@@ -96,7 +96,7 @@ class ProvenAnswers(ABC):
     def _certified_output(self, output: str) -> str:
         if output not in self._names:
             if self.has_error_bounds:
-                raise InputError(f"{self.contract.name} is no classifier")
+                raise InputError(f"{self.contract.name} is not a classifier")
             if "certified" in self.contract.graphs:
                 raise InputError(f"{self.contract.name} was opened without certified=True")
             raise InputError(no_certified_graph(self.contract.name, self.contract.task))

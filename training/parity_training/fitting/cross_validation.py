@@ -24,7 +24,7 @@ from parity_training.fitting.seeded import explained
 from parity_training.fitting.stop_signals import StopRequest
 from parity_training.fitting.target_checks import refuse_no_counts, refuse_no_weights
 from parity_training.networks.registry import Network
-from parity_training.run import Recipe
+from parity_training.recipe import Recipe
 from parity_training.settings import TrainSettings
 
 FOLDS = "folds.json"

@@ -33,7 +33,7 @@ from parity_training.fitting.restarts_loop import RestartsLoop
 from parity_training.fitting.target_checks import has_validation, refuse_no_counts
 from parity_training.networks.registry import NETWORKS, Network
 from parity_training.networks.table_network import TableNetwork, body_inputs
-from parity_training.run import Recipe
+from parity_training.recipe import Recipe
 from parity_training.settings import TrainSettings
 
 UNSEEN_YEARS = 2.0**20
