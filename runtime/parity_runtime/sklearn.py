@@ -181,8 +181,7 @@ class PackageClassifier(_PackageEstimator, ClassifierMixin, BaseEstimator):  # t
             X: as in `predict`.
 
         Returns:
-            Of two classes float32 ``[batch]``, 0 or more where the second is predicted; of more the logits, float32
-            ``[batch, classes]``.
+            float32, of two classes ``[batch]``, of more ``[batch, classes]``: what the numbers mean stands there.
 
         Raises:
             InputError: the rows do not fit the contract.
