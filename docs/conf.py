@@ -7,7 +7,7 @@ sys.path.insert(0, str(Path(__file__).parent / "site"))
 
 from commands import write_command_pages
 from outside_links import link_to_the_site, write_repository_pages
-from public_names import is_of_sklearn, write_name_pages
+from public_names import is_of_sklearn, sections_of_property, short_types, write_name_pages
 from schema_pages import write_schema_pages
 from sphinx.application import Sphinx
 
@@ -57,3 +57,5 @@ def setup(app: Sphinx) -> None:
     write_repository_pages()
     app.connect("source-read", link_to_the_site)
     app.connect("autodoc-skip-member", is_of_sklearn)
+    app.connect("autodoc-process-docstring", sections_of_property, priority=400)  # before napoleon's 500
+    app.connect("autodoc-process-signature", short_types)

@@ -10,10 +10,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from numpy.typing import ArrayLike
 from page_files import heading, toctree, write_pages
+from sphinx.application import Sphinx
 from sphinx.errors import PycodeError
 from sphinx.ext.autodoc import mock
+from sphinx.ext.napoleon import GoogleDocstring
 from sphinx.pycode import ModuleAnalyzer
+from sphinx.util.typing import stringify_annotation
 
 PACKAGES = (
     "parity_runtime",
@@ -25,6 +29,8 @@ PACKAGES = (
     "parity_training.sklearn",
     "parity_export",
 )
+ARRAY_LIKE = stringify_annotation(ArrayLike, "smart")
+
 GROUPS = ("Classes", "Functions", "Exceptions and warnings", "Values")
 
 
@@ -51,6 +57,39 @@ def is_of_sklearn(*member: Any) -> bool | None:
         member: what Sphinx's event autodoc-skip-member tells, with the name of a class's member as its third argument.
     """
     return True if re.fullmatch(r"set_\w+_request", member[2]) else None
+
+
+def sections_of_property(app: Sphinx, what: str, name: str, value: object, options: object, lines: list[str]) -> None:
+    """Read the docstring of a property or an attribute as that of a method: its first line says no type.
+
+    Napoleon takes what stands before a colon there for the type, and leaves sections such as ``Raises`` as they are.
+
+    Args:
+        app: Sphinx.
+        what: is documented, ``property`` say.
+        name: of it.
+        value: itself.
+        options: of the directive.
+        lines: its docstring, which is changed in place: behind an empty comment, in which napoleon finds no colon.
+    """
+    if what in ("attribute", "data", "property"):
+        lines[:] = ["..", "", *GoogleDocstring(lines, app.config, app, "method", name, value, options).lines()]
+
+
+def short_types(*signature: Any) -> tuple[str, str] | None:
+    """Write numpy's types as the code does, ``ArrayLike`` say, and a default that is made by a function as ``...``.
+
+    Args:
+        signature: what Sphinx's event autodoc-process-signature tells, the parameters and what is returned at the end.
+    """
+    *_, parameters, returned = signature
+    return None if parameters is None else (_short(parameters), _short(returned or ""))
+
+
+def _short(text: str) -> str:
+    text = text.replace(ARRAY_LIKE, "ArrayLike")
+    text = re.sub(r"<factory>|<function (?:[^<>]|<lambda>)*>", "...", text)  # else Sphinx takes no signature apart
+    return re.sub(r"~numpy\.ndarray\[~?tuple\[.*?\], ~numpy\.dtype\[(.*?)\]\]", r"NDArray[\1]", text)
 
 
 def _public(package: ModuleType) -> list[str]:
@@ -101,9 +140,16 @@ def _docstring_below(package: ModuleType, name: str) -> str:
 
 
 def _name_page(package: ModuleType, name: str) -> str:
-    group = _group(getattr(package, name))
+    value = getattr(package, name)
+    group = _group(value)
     where = heading(name) + f"Import it with ``from {package.__name__} import {name}``.\n\n"
     if group == "Values":
         return f"{where}.. data:: {package.__name__}.{name}\n\n   {_docstring_below(package, name)}\n"
     directive = {"Classes": "autoclass", "Functions": "autofunction"}.get(group, "autoexception")
-    return f"{where}.. {directive}:: {package.__name__}.{name}\n"
+    inherited = f"   :inherited-members: {_bases_of_others(value)}\n" if group == "Classes" else ""
+    return f"{where}.. {directive}:: {package.__name__}.{name}\n{inherited}"
+
+
+def _bases_of_others(kind: type) -> str:
+    """Return the classes of other libraries that a class is made of: their own documentation has their members."""
+    return ", ".join(base.__name__ for base in kind.__mro__ if not base.__module__.startswith("parity_"))

@@ -1,5 +1,6 @@
 """The reference of the formats: a page for each JSON Schema, and the schemas to download."""
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -39,15 +40,11 @@ def _page(schema: dict[str, Any], file: str) -> str:
 
 
 def _properties(schema: dict[str, Any]) -> str:
-    schema = schema | schema["$defs"][_type(schema)] if "$ref" in schema else schema
-    properties = schema.get("properties", {})
+    whole, _ = _resolved(schema, schema)
+    properties, required = whole.get("properties", {}), whole.get("required", [])
     if not properties:
         return ""
-    rows = "".join(
-        f"   * - ``{name}``\n     - {_type(one)}\n     - {'yes' if name in schema.get('required', []) else 'no'}\n"
-        f"     - {one.get('description', '')}\n"
-        for name, one in properties.items()
-    )
+    rows = "".join(_row(name, one, schema, name in required) for name, one in properties.items())
     return (
         heading("Its keys", "-")
         + ".. list-table::\n   :header-rows: 1\n\n"
@@ -55,8 +52,35 @@ def _properties(schema: dict[str, Any]) -> str:
     )
 
 
-def _type(schema: dict[str, Any]) -> str:
-    if "$ref" in schema:
-        return schema["$ref"].rpartition("/")[2]
-    found = schema.get("type", "const" if "const" in schema else "enum" if "enum" in schema else "one of several")
+def _row(name: str, one: dict[str, Any], schema: dict[str, Any], required: bool) -> str:
+    description = _resolved(one, schema)[0].get("description", "")
+    told = (f"``{name}``", _type(one, schema), "yes" if required else "no", description)
+    return "   * - " + "     - ".join(f"{cell}\n" for cell in told)
+
+
+def _type(one: dict[str, Any], schema: dict[str, Any]) -> str:
+    """Return the JSON types of a value, or the values themselves where few are allowed."""
+    one, schema = _resolved(one, schema)
+    if "anyOf" in one:
+        return " or ".join(dict.fromkeys(_type(each, schema) for each in one["anyOf"]))
+    if "const" in one or "enum" in one:
+        return ", ".join(f"``{json.dumps(value)}``" for value in one.get("enum", [one.get("const")]))
+    found = one.get("type", "one of several")
     return " or ".join(found) if isinstance(found, list) else str(found)
+
+
+def _resolved(one: dict[str, Any], schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a schema says with what it refers to, and the file in which further references are looked up."""
+    if "$ref" not in one:
+        return one, schema
+    urn, _, pointer = one["$ref"].partition("#")
+    there = _by_id().get(urn, schema)
+    referred = functools.reduce(lambda inner, key: inner[key], pointer.strip("/").split("/"), there)
+    found, there = _resolved(referred, there)
+    return found | {key: value for key, value in one.items() if key != "$ref"}, there
+
+
+@functools.cache
+def _by_id() -> dict[str, Any]:
+    found = [json.loads(file.read_text(encoding="utf-8")) for file in SCHEMAS.glob("*.schema.json")]
+    return {schema["$id"]: schema for schema in found}

@@ -28,6 +28,9 @@ def adopt_package(
         adoption: what a person says of the file.
         options: tolerance, effort, whether to replace.
 
+    Returns:
+        The package, as of `export_package`.
+
     Raises:
         ParityRefusedError: onnxruntime does not answer as the graph means, in some configuration; the report is kept
             beside the target as ``<target>.refused.json``.

@@ -70,6 +70,9 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
         target: the package folder.
         options: opset, tolerance, whether to replace.
 
+    Returns:
+        The package, with its measured contract and the result of the comparison.
+
     Raises:
         ParityRefusedError: the graph computes something else than the module; the report is kept beside the target as
             ``<target>.refused.json``. Or nothing can be compared: the module answers differently each time, or its

@@ -1,9 +1,9 @@
 """Predict with a model package: open it, verify it, and predict rows, with numpy and onnxruntime and without torch.
 
-from parity_runtime import Predictor
-
-predictor = Predictor("packages/xor")
-predictor.predict([[0.1, 0.9]])
+>>> from parity_runtime import Predictor
+>>> predictor = Predictor("tests/data/xor")
+>>> predictor.predict([[0.1, 0.9], [0.9, 1.1]]).tolist()
+[1, 0]
 """
 
 from importlib import import_module

@@ -15,7 +15,7 @@ from parity_runtime.contract_checks import (
     check_names,
 )
 from parity_runtime.dimension_rule import DimensionRule, parsed_rules
-from parity_runtime.errors import FormatError
+from parity_runtime.errors import FormatError, InputError
 from parity_runtime.feature import COLUMN_KINDS, Feature
 from parity_runtime.files.json_file import FORMAT, check_format
 from parity_runtime.json_fields import names, numbers, one_of, texts
@@ -196,8 +196,19 @@ class ModelContract:
         return parsed_rules(tuple(f"{name} {text}" for name, text in self.dimensions.items()))
 
     def output(self, name: str) -> TensorSpec:
-        """Return an output by its name."""
-        return next(spec for spec in self.outputs if spec.name == name)
+        """Return an output by its name.
+
+        Args:
+            name: of the output.
+
+        Raises:
+            InputError: the model has no such output.
+        """
+        for spec in self.outputs:
+            if spec.name == name:
+                return spec
+        known = ", ".join(spec.name for spec in self.outputs)
+        raise InputError(f"{self.name} has no output {shown(name)}; it has {known}")
 
     @property
     def columns(self) -> list[Feature]:
@@ -210,7 +221,11 @@ class ModelContract:
         return self.columns if len(self.inputs) == 1 else list(self.features)
 
     def features_of(self, name: str) -> list[Feature]:
-        """Return the features that an input takes, in the order of its last axis; none of an input of no table."""
+        """Return the features that an input takes, in the order of its last axis; none of an input of no table.
+
+        Args:
+            name: of the input.
+        """
         return sorted((one for one in self.features if one.input == name), key=lambda feature: feature.index)
 
     def to_json(self) -> dict[str, Any]:
@@ -248,7 +263,13 @@ class ModelContract:
 
     @classmethod
     def from_json(cls, value: Any, where: str = "the contract") -> Self:
-        """Read the JSON form; unknown keys are ignored, a newer format is refused (parity/1 has the same keys).
+        """Return the contract of a JSON form; unknown keys are ignored, a newer format is refused.
+
+        parity/1 has the same keys.
+
+        Args:
+            value: the JSON form, as ``json.loads`` reads it.
+            where: what holds it, as errors name it.
 
         Raises:
             FormatError: a key is missing, of another type, or contradicts another.

@@ -116,7 +116,10 @@ class Feature:
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
-        """Read the JSON form; unknown keys are ignored, and a feature without a kind is numeric.
+        """Return the feature of a JSON form; unknown keys are ignored, and a feature without a kind is numeric.
+
+        Args:
+            value: the JSON form, as ``json.loads`` reads it.
 
         Raises:
             FormatError: a key is missing or of another type.

@@ -1,9 +1,9 @@
 """Packages as MLflow models: logged with a signature, loaded, served, and run by Spark.
 
-from parity_runtime.mlflow import log_model
-
-with mlflow.start_run():
-    log_model("packages/xor", name="xor")
+>>> import mlflow
+>>> from parity_runtime.mlflow import log_model
+>>> with mlflow.start_run():
+...     model = log_model("packages/xor", name="xor")
 """
 
 from collections.abc import Collection
@@ -52,6 +52,9 @@ class ParityModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
     def load_context(self, context):  # type: ignore[no-untyped-def] # MLflow reads hints as a schema
         """Open the package.
+
+        Args:
+            context: MLflow's, with the package among the artifacts and the options in ``model_config``.
 
         Raises:
             DigestError: it is not the one that was logged.

@@ -1,8 +1,8 @@
 """Predict the rows of Ray datasets: each actor holds a predictor, and predicts Arrow batches.
 
-from parity_runtime.ray import predict
-
-answers = predict(ray.data.read_parquet("points/"), "packages/xor", concurrency=2)
+>>> import ray
+>>> from parity_runtime.ray import predict
+>>> answers = predict(ray.data.read_parquet("points/"), "packages/xor", concurrency=2)
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,9 @@
 """A package as a fitted estimator of scikit-learn: inspected, plotted, calibrated, combined; needs the [sklearn] extra.
 
-from parity_runtime.sklearn import load_estimator
-
-estimator = load_estimator("packages/xor")
+>>> from parity_runtime.sklearn import load_estimator
+>>> estimator = load_estimator("tests/data/xor")
+>>> estimator.score([[0.1, 0.9], [0.9, 1.1]], [1, 0])
+1.0
 
 scikit-learn's functions take a `Predictor` as well. What it is not is a ``BaseEstimator``: it has no parameters that
 ``get_params`` could name, and no class that tells a classifier from a regressor.
@@ -10,13 +11,14 @@ scikit-learn's functions take a `Predictor` as well. What it is not is a ``BaseE
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from parity_runtime.errors import InputError, MissingExtraError
-from parity_runtime.inference.predictor import Predictor, Rows
+from parity_runtime.inference.input_validation import Rows
+from parity_runtime.inference.predictor import Predictor
 from parity_runtime.inference.session import Provider
 
 try:
@@ -83,8 +85,13 @@ class _PackageEstimator:
         """The features' names in the order of the columns."""
         return self.predictor_.feature_names_in_
 
-    def fit(self, X: Any, y: Any = None, **_: Any) -> Self:
+    def fit(self, X: Any, y: Any = None, **_: Any) -> NoReturn:
         """Refuse: the model was fitted before it was exported; `sklearn.frozen.FrozenEstimator` has a fit.
+
+        Args:
+            X: not looked at.
+            y: not looked at.
+            _: not looked at.
 
         Raises:
             InputError: always.
@@ -92,11 +99,27 @@ class _PackageEstimator:
         self.predictor_.fit(X, y)
 
     def predict(self, X: Rows) -> NDArray[Any]:
-        """Return the class or the values of each row, as `Predictor.predict`."""
+        """Return the class or the values of each row, as `Predictor.predict`.
+
+        Args:
+            X: rows, as in `Predictor.predict`; of a data frame whose columns have no names, by their place.
+
+        Raises:
+            InputError: the rows do not fit the contract; and as `predictor_`.
+        """
         return self.predictor_.predict(self._named(X))
 
     def score(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Return the fraction of rows whose class is right, or R2, as `Predictor.score`."""
+        """Return the fraction of rows whose class is right, or R2, as `Predictor.score`.
+
+        Args:
+            X: as in `predict`.
+            y: the class or the values of each row, as ``truth`` of `Predictor.score`.
+            sample_weight: of each row, ``[batch]``; None weighs them alike.
+
+        Raises:
+            InputError: the rows do not fit the contract, or ``y`` or ``sample_weight`` does not fit them.
+        """
         return self.predictor_.score(self._named(X), y, sample_weight)
 
     def _named(self, X: Rows) -> Rows:
@@ -141,11 +164,28 @@ class PackageClassifier(_PackageEstimator, ClassifierMixin, BaseEstimator):  # t
         return self.predictor_.classes_
 
     def predict_proba(self, X: Rows) -> NDArray[np.float32]:
-        """Return the probability of each class, float32 ``[batch, classes]``, in the order of ``classes_``."""
+        """Return the probability of each class, float32 ``[batch, classes]``, in the order of ``classes_``.
+
+        Args:
+            X: as in `predict`.
+
+        Raises:
+            InputError: the rows do not fit the contract.
+        """
         return self.predictor_.predict_proba(self._named(X))
 
     def decision_function(self, X: Rows) -> NDArray[np.float32]:
-        """Return how far each row is on the side of a class, as `Predictor.decision_function`."""
+        """Return how far each row is on the side of a class, as `Predictor.decision_function`.
+
+        Args:
+            X: as in `predict`.
+
+        Returns:
+            float32, of two classes ``[batch]``, of more ``[batch, classes]``: what the numbers mean stands there.
+
+        Raises:
+            InputError: the rows do not fit the contract.
+        """
         return self.predictor_.decision_function(self._named(X))
 
 
@@ -170,7 +210,7 @@ class PackageRegressor(_PackageEstimator, RegressorMixin, BaseEstimator):  # typ
 
 
 def load_estimator(path: str | Path, **options: Any) -> PackageClassifier | PackageRegressor:
-    """Open a package as a classifier or as a regressor, whichever it is.
+    """Return a package as a classifier or as a regressor, whichever it is.
 
     >>> from parity_runtime.sklearn import load_estimator
     >>> load_estimator("tests/data/rent")

@@ -1,8 +1,7 @@
 """Predictions on Spark: DataFrames and SQL, with the answers of ``parity predict``; needs the [spark] extra.
 
-from parity_runtime import spark
-
-scored = spark.predict(points, "packages/xor")
+>>> from parity_runtime import spark
+>>> scored = spark.predict(points, "packages/xor")
 """
 
 from collections.abc import Collection, Sequence

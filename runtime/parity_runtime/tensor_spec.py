@@ -65,11 +65,14 @@ class TensorSpec:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read the notation of the command line, ``"image: float32[batch, 3, 32, 32]"``; a domain may stand behind it.
+        """Return the tensor that a line of text describes, in the notation of the command line.
 
         >>> from parity_runtime import TensorSpec
         >>> TensorSpec.parse("image: float32[batch, 3, 32, 32] in 0..1").domain
         'in 0..1'
+
+        Args:
+            text: name, dtype and shape, ``"image: float32[batch, 3, 32, 32]"``; a domain may stand behind them.
 
         Raises:
             InputError: the text is not of that form.
@@ -102,7 +105,10 @@ class TensorSpec:
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
-        """Read the JSON form; unknown keys are ignored.
+        """Return the tensor of a JSON form; unknown keys are ignored.
+
+        Args:
+            value: the JSON form, as ``json.loads`` reads it.
 
         Raises:
             FormatError: a key is missing or of another type.

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from parity_runtime.errors import FormatError
 from parity_runtime.files.json_file import finite_number
@@ -38,8 +38,12 @@ class Tolerance:
         least = f", at least {self.floor:.3g}" if self.floor > self.atol else ""
         return f"{self.atol:.3g} + {self.rtol:.3g} x |value|{least}"
 
-    def allowed(self, expected: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the allowed absolute deviation, float64, of the shape of ``expected``."""
+    def allowed(self, expected: ArrayLike) -> NDArray[np.float64]:
+        """Return the allowed absolute deviation, float64, of the shape of ``expected`` and in the output's unit.
+
+        Args:
+            expected: the float64 result, of any shape.
+        """
         relative = self.atol + self.rtol * np.abs(np.asarray(expected, np.float64))
         return np.maximum(relative, self.floor)
 
@@ -49,7 +53,10 @@ class Tolerance:
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
-        """Read the JSON form; unknown keys are ignored.
+        """Return the tolerance of a JSON form; unknown keys are ignored.
+
+        Args:
+            value: the JSON form, as ``json.loads`` reads it.
 
         Raises:
             FormatError: a key is missing, negative or of another type.

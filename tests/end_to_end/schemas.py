@@ -31,9 +31,14 @@ def validator(name: str, *, closed: bool = False) -> Draft202012Validator:
     return Draft202012Validator(known[name], registry=registry)
 
 
-def schema_of(file: str) -> str:
-    """Return the name of the schema of a file, by the file's name."""
-    return "parity" if file.endswith(".refused.json") else Path(file).stem
+def schema_of(file: str | Path) -> str:
+    """Return the name of the schema of a file, by the file's path."""
+    path = Path(file)
+    if path.parent.name == "_parity":
+        return "part"
+    if path.name.endswith(".refused.json"):
+        return "parity"
+    return "predictions" if path.name == "_parity.json" else path.stem
 
 
 def objects(path: Path) -> list[dict[str, Any]]:
@@ -45,7 +50,7 @@ def objects(path: Path) -> list[dict[str, Any]]:
 def files_in(*folders: Path) -> list[Path]:
     """Return the files that have a schema."""
     listed = [path for folder in folders for path in sorted(folder.rglob("*.json*"))]
-    return [path for path in listed if schema_of(path.name) in SCHEMAS]
+    return [path for path in listed if schema_of(path) in SCHEMAS]
 
 
 def refuses(name: str, value: Any, *, closed: bool = False) -> list[str]:
@@ -55,7 +60,7 @@ def refuses(name: str, value: Any, *, closed: bool = False) -> list[str]:
 
 def refused(paths: list[Path], *, closed: bool = False) -> dict[str, list[list[str]]]:
     """Return what the schemas have against files, a list for each object, by the files' paths."""
-    found = {str(path): [refuses(schema_of(path.name), one, closed=closed) for one in objects(path)] for path in paths}
+    found = {str(path): [refuses(schema_of(path), one, closed=closed) for one in objects(path)] for path in paths}
     return {path: errors for path, errors in found.items() if any(errors)}
 
 

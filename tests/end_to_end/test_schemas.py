@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 from torch import nn
 
@@ -23,12 +24,17 @@ from parity_export import (
     source_from_run,
 )
 from parity_runtime import ModelContract, Package, ParityError, ParityRefusedError
+from parity_runtime.cli.main import parity
 from parity_runtime.drift.profile import Profile
 from parity_runtime.files.json_file import FORMAT
+from parity_runtime.scoring.part_record import PartRecord
 from parity_runtime.verification.test_vectors import VectorSet
 from parity_training import NetworkChoice, Run, TableDataset, TableSettings, TrainSettings, table_data, train_model
+from parity_training.fitting.cross_validation import FOLDS, read_folds
+from parity_training.fitting.loop import EpochResult
+from parity_training.fitting.mlflow_log import Destination
 from parity_training.fitting.training_log import read_epochs
-from parity_training.run import Recipe
+from parity_training.recipe import Recipe
 from tests.end_to_end.schemas import (
     SCHEMAS,
     changes,
@@ -48,9 +54,11 @@ from tests.training.tables import write_table
 
 ROOT = Path(__file__).parent.parent.parent
 DATA = ROOT / "tests" / "data"
-PACKAGE_FORMAT, RUN_FORMAT = (
-    (ROOT / "docs" / "reference" / f"{name}-format.md").read_text() for name in ("package", "run")
+PACKAGE_FORMAT, RUN_FORMAT, OTHER_FILES = (
+    (ROOT / "docs" / "reference" / f"{name}.md").read_text() for name in ("package-format", "run-format", "other-files")
 )
+HEADINGS = {"predictions": "_parity", "part": "_parity/000001"}
+WITHOUT_FORMAT = ("metrics", "mlflow", "folds", "certificate")
 QUICK = ExportOptions(plots=False, effort="quick")
 CERTIFIED = ExportOptions(plots=False, effort="quick", certified=True)
 EVERY_KIND = TableSettings("sold", ("city", "age", "day", "open", "code"), categorical=("code",), missing_values=("-",))
@@ -71,7 +79,14 @@ def sales(path: Path, rows: int = 240) -> Path:
 
 def trained(table: Path, settings: TableSettings, training: TrainSettings, name: str) -> Run:
     data = table_data(TableDataset(table, settings), settings, "sales")
-    return train_model(data, NetworkChoice("MLP", {"hidden": [4]}), training, table.with_name(name))
+    unfinished = table.with_name(f"{name}.unfinished") / FOLDS
+
+    def keep_folds(_: EpochResult) -> None:
+        if unfinished.is_file():  # it is removed when the last fold has finished
+            shutil.copy(unfinished, table.with_name(FOLDS))
+
+    out = table.with_name(name)
+    return train_model(data, NetworkChoice("MLP", {"hidden": [4]}), training, out, on_epoch=keep_folds)
 
 
 def make(folder: Path) -> None:
@@ -88,6 +103,23 @@ def make(folder: Path) -> None:
         nn.Linear(4, 256), ["x: float32[batch, time, 4] in 0..1"], OutputSpec("tensors"), "m", probes=said
     )
     export_package(steps, folder / "steps", ExportOptions(plots=False, effort="quick", external_weights=True))
+    Destination("sqlite:////mlflow.db", "0", weights=True).write(sold.path)
+    sold_package, prices_package = str(folder / "sold-package"), str(folder / "prices-package")
+    run("deploy", "triton", sold_package, "--out", folder / "deployed")
+    run("certify", prices_package, table, "--out", folder / "certified")
+    run("certify", prices_package, table, "--precision", "bfloat16", "--out", folder / "certified-bfloat16")
+    tables = folder / "tables"
+    tables.mkdir()
+    for number in (1, 2):
+        sales(tables / f"{number}.csv", rows=40)
+    run("predict", sold_package, tables, "--out", folder / "predicted", "--summary", "--errors", "null")
+    run("predict", prices_package, tables, "--out", folder / "predicted-prices", "--summary")
+    run("predict", prices_package, tables, "--out", folder / "predicted-uncounted", "--certified")
+
+
+def run(*arguments: object) -> None:
+    result = CliRunner().invoke(parity, [str(one) for one in arguments])
+    assert result.exit_code == 0, result.output
 
 
 @pytest.fixture(scope="module")
@@ -102,13 +134,22 @@ def test_a_schema_is_one_and_says_the_version_of_the_format(name: str) -> None:
     number = FORMAT.removeprefix("parity/")
     assert schema["$id"] == f"urn:parity:{number}:{name}"
     described = json.dumps(schema)
-    assert f'"const": "{FORMAT}"' in described or name == "metrics"
+    assert (f'"const": "{FORMAT}"' in described) == (name not in WITHOUT_FORMAT)
     assert set(re.findall(r"urn:parity:(\w+):", described)) == {number}
+
+
+def test_every_file_that_the_code_names_has_a_schema() -> None:
+    sources = (ROOT / package for package in ("runtime", "training", "export"))
+    code = "".join(path.read_text() for source in sources for path in source.rglob("*.py"))
+    named = {schema_of(name) for name in re.findall(r'"(\w+\.jsonl?)"', code)}
+    of_others = {"config", "elementary_functions", "package", "vendor"}  # read, and not written
+    assert named - of_others == {*SCHEMAS} - {"part"}  # which is named by its number
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_every_key_of_a_file_stands_in_the_documentation(name: str) -> None:
-    section = re.search(rf"^## {name}\.json\n.*?(?=^## )", PACKAGE_FORMAT, re.MULTILINE | re.DOTALL)
+    title = HEADINGS.get(name, name)
+    section = re.search(rf"^## {title}\.json\n.*?(?=^## |\Z)", PACKAGE_FORMAT + OTHER_FILES, re.MULTILINE | re.DOTALL)
     spans = re.findall(r"```json.*?```|`[^`]+`", section[0] if section else RUN_FORMAT, re.DOTALL)
     documented = set(re.findall(r"\w+", " ".join(spans)))
     described = SCHEMAS[name]["$defs"]["contract"] if name == "contract" else SCHEMAS[name]
@@ -120,7 +161,7 @@ def test_every_file_that_is_written_is_valid_and_each_of_its_keys_described(
     made: Path, xor_run: Run, xor_package: Path
 ) -> None:
     paths = files_in(made, xor_run.path, xor_package)
-    assert {schema_of(path.name) for path in paths} == {*SCHEMAS}
+    assert {schema_of(path) for path in paths} == {*SCHEMAS}
     assert "tensors" in objects(made / "steps" / "manifest.json")[0]
     assert refused(paths, closed=True) == {}
 
@@ -164,6 +205,21 @@ def read_profile(value: Any, folder: Path) -> None:
     Profile.from_json(value, ModelContract.from_json(objects(folder / "contract.json")[0]), "profile.json")
 
 
+def read_mlflow(value: Any, folder: Path) -> None:
+    (folder / "mlflow.json").write_text(json.dumps(value))
+    Destination.read(folder)
+
+
+def read_finished_folds(value: Any, folder: Path) -> None:
+    (folder / FOLDS).write_text(json.dumps(value))
+    read_folds(folder / FOLDS, 256)
+
+
+def read_part(value: Any, folder: Path) -> None:
+    (folder / "000001.json").write_text(json.dumps(value))
+    PartRecord.read(folder / "000001.json")
+
+
 READERS: dict[str, Callable[[Any, Path], object]] = {
     "contract.json": lambda value, _: ModelContract.from_json(value),
     "manifest.json": lambda value, folder: Package(folder, json.dumps(value).encode()),
@@ -171,11 +227,18 @@ READERS: dict[str, Callable[[Any, Path], object]] = {
     "profile.json": read_profile,
     "recipe.json": lambda value, _: Recipe.from_json(value, "recipe.json"),
     "metrics.jsonl": read_line,
+    "mlflow.json": read_mlflow,
+    "folds.json": read_finished_folds,
+    "_parity/000001.json": read_part,
 }
 """What reads a file in the code; the others are read by people alone, or as they stand."""
 
 KEPT = {path.name: objects(path)[0] for path in (DATA / "xor").glob("*.json")}
 """A small package: what a test changes where it needs nothing special."""
+
+FOLDER_OF = dict.fromkeys(("recipe.json", "metrics.jsonl", "mlflow.json"), "sold")
+FOLDER_OF |= {"folds.json": "", "_parity/000001.json": "predicted"}
+"""Where the test looks for a file, but for those of a package."""
 
 CONTRADICTIONS = [
     (("hard", "outputs", "logits"), "left out"),  # and its tolerance is there
@@ -190,8 +253,7 @@ CONTRADICTIONS = [
 @pytest.mark.parametrize("file", READERS)
 def test_what_the_code_refuses_for_its_form_the_schema_refuses(made: Path, tmp_path: Path, file: str) -> None:
     """Each value left out, and replaced with one of another type."""
-    folder = made / ("sold" if file in ("recipe.json", "metrics.jsonl") else "sold-package")
-    whole = objects(folder / file)[0]
+    whole = objects(made / FOLDER_OF.get(file, "sold-package") / file)[0]
     shutil.copy(made / "sold-package" / "contract.json", tmp_path)  # a profile is read beside it
     assert not code_refuses(file, whole, tmp_path)
     missed = [

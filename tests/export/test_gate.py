@@ -17,8 +17,9 @@ from parity_export.gate.run_gate import run_gate
 from parity_export.graph.attach_head import attach_head
 from parity_export.graph.torch_export import guarded_graph
 from parity_export.graph.trace import trace
-from parity_export.sources.model_source import ModelSource, source_from_module, source_from_run
+from parity_export.sources.model_source import ModelSource, source_from_module
 from parity_export.sources.output_spec import OutputSpec
+from parity_export.sources.trained_source import source_from_run
 from parity_runtime import Feature, ModelContract, ParityRefusedError, TensorSpec
 from parity_runtime.inference.session import OPTIMIZATIONS
 from parity_training import Run

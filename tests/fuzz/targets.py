@@ -108,7 +108,7 @@ def _tensor_spec(data: bytes) -> object:
 
 
 def _recipe(data: bytes) -> object:
-    from parity_training.run import Recipe
+    from parity_training.recipe import Recipe
 
     return Recipe.from_json(parse_json(data, "recipe.json"), "recipe.json").shapes()
 

@@ -35,6 +35,11 @@ def test_a_contract_survives_json() -> None:
     assert ModelContract.from_json(json.loads(json.dumps(contract.to_json()))) == contract
 
 
+def test_an_output_that_is_not_there_is_refused_with_those_that_are() -> None:
+    with pytest.raises(InputError, match=r"has no output 'logit'; it has label, probabilities, logits$"):
+        binary_contract().output("logit")
+
+
 def test_unknown_keys_are_ignored() -> None:
     value = binary_contract().to_json() | {"color": "red"}
     value["inputs"][0]["color"] = value["features"][0]["color"] = "red"

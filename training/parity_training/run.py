@@ -1,8 +1,6 @@
 """A run on disk: what training leaves, and all that an export needs."""
 
 import contextlib
-import os
-import platform
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,32 +10,27 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from parity_runtime import FormatError, InputError, ModelContract, ParityError, TensorSpec, __version__
+from parity_runtime import FormatError, InputError, ModelContract, ParityError
 from parity_runtime.arguments import either
 from parity_runtime.contract import is_encoded
 from parity_runtime.drift.profile import Profile
 from parity_runtime.errors import first_line
 from parity_runtime.feature import FEATURES
 from parity_runtime.files.atomic_write import beside, write_file
-from parity_runtime.files.json_file import FORMAT, check_format, dump_json, parse_json, read_json
+from parity_runtime.files.json_file import dump_json, parse_json, read_json
 from parity_runtime.files.locks import held
 from parity_runtime.package.manifest import EVALUATION as PACKAGED_EVALUATION
 from parity_runtime.package.manifest import PROFILE
-from parity_runtime.printable import shown
-from parity_training.data.encode_columns import INDICES, index_sizes, network_inputs
-from parity_training.data.table_features import table_inputs
-from parity_training.networks.ensemble import Ensemble, TableEnsemble
-from parity_training.networks.registry import Network, build_network
-from parity_training.networks.table_network import TableNetwork
+from parity_training.data.encode_columns import INDICES, network_inputs
+from parity_training.networks.registry import Network
+from parity_training.recipe import Recipe
 from parity_training.run_view import run_view
-from parity_training.settings import TrainSettings
 from parity_training.weights.state_dict import apply_state_dict, check_state_dict, load_state_dict
 from parity_training.weights.weights_file import StateDict
 from parity_training.well_formed import well_formed
 
 RECIPE, STATE_DICT = "recipe.json", "state_dict.pt"
 EVALUATION, TEST_TABLE = PACKAGED_EVALUATION, "test.csv"
-_TASKS = ("binary", "multiclass", "regression")  # that a run is trained on
 UNFINISHED = ".unfinished"
 REPLACED = ".replaced"
 """Marks a run whose name another one is about to take: under the name of an unfinished run it is nothing to resume."""
@@ -55,152 +48,6 @@ PLOTS = tuple(
 def unfinished_path(run: Path) -> Path:
     """Return where a run stands until its training has finished: ``NAME.unfinished``, beside it."""
     return beside(run, "", UNFINISHED) if run.name else run
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to rebuild a run's module, and how it was trained.
-
-    >>> from parity_training import Run, XORSettings, train_xor
-    >>> recipe = train_xor("runs/recipe", XORSettings(size=200, epochs=1), replace=True).recipe
-    >>> recipe
-    Recipe(XORClassifier, binary, 2 features)
-    >>> recipe.arguments, recipe.training["learning_rate"]
-    ({'num_inputs': 2, 'num_outputs': 1, 'num_hidden': 4}, 0.03)
-
-    Attributes:
-        network: a name in `parity_training.networks.registry.NETWORKS`.
-        arguments: its keyword arguments.
-        contract: what the network means; what only an export can measure is None there.
-        data: where the rows are from.
-        training: optimizer, loss, batch size, epochs, seed.
-        preprocessing: arguments of `TableNetwork` around the network; None where it takes rows as they are.
-        members: how many networks answer together, with the mean of what they return.
-    """
-
-    network: str
-    arguments: dict[str, Any]
-    contract: ModelContract
-    data: dict[str, Any]
-    training: dict[str, Any]
-    preprocessing: dict[str, Any] | None = None
-    members: int = 1
-
-    def __repr__(self) -> str:
-        return f"Recipe({self.network}, {self.contract.brief})"
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON form, with its format and the versions at hand."""
-        return {
-            "format": FORMAT,
-            "network": {"name": self.network, "arguments": self.arguments, "preprocessing": self.preprocessing}
-            | ({"members": self.members} if self.members > 1 else {}),
-            "contract": self.contract.to_json(),
-            "data": self.data,
-            "training": self.training,
-            "versions": {
-                "parity": __version__,
-                "torch": torch.__version__,
-                "python": platform.python_version(),
-            },
-        }
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any], where: str) -> Self:
-        """Read the JSON form; unknown keys are ignored.
-
-        Raises:
-            FormatError: a key is missing or of another type.
-        """
-        check_format(value, where)
-        match value:
-            case {"network": {"name": str(name), "arguments": dict(arguments)}, "data": dict(data),
-                  "training": dict(training), "contract": dict(contract)}:  # fmt: skip
-                preprocessing = value["network"].get("preprocessing")
-                if not isinstance(preprocessing, dict | None):
-                    raise FormatError(f"{where}: preprocessing is {shown(preprocessing)}, not an object")
-                members = value["network"].get("members", 1)
-                _check_members(members, TrainSettings.from_json(training, where), where)
-                read = _contract(contract, where)
-                _check_preprocessing(preprocessing, read, where)
-                return cls(name, arguments, read, data, training, preprocessing, members)
-        raise FormatError(f"{where} lacks network, contract, data or training")
-
-    def build(self, user_network: Network | None = None) -> nn.Module:
-        """Build the module, its weights not yet loaded.
-
-        Args:
-            user_network: the callable of a run whose network is none of Parity's; a recipe names no code.
-
-        Raises:
-            FormatError: the network is unknown, does not take its arguments, or takes more memory than there is.
-        """
-        if user_network is None:
-            self._refuse_larger_than_memory()
-        return self._built(user_network)
-
-    def shapes(self) -> nn.Module:
-        """Build the module on the device ``meta``: shapes without elements, which take no memory.
-
-        Raises:
-            FormatError: the network is unknown, or does not take its arguments.
-        """
-        with torch.random.fork_rng(devices=[]), torch.device("meta"):
-            return self._built(None)
-
-    def _refuse_larger_than_memory(self) -> None:
-        taken = sum(tensor.numel() * tensor.element_size() for tensor in self.shapes().state_dict().values())
-        there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else taken
-        if taken > there:
-            raise FormatError(
-                f"the network {self.network} with {shown(self.arguments)} takes {taken / 2**30:.3g} GiB, and this "
-                f"machine has {there / 2**30:.3g}; make it smaller"
-            )
-
-    def _built(self, user_network: Network | None) -> nn.Module:
-        bodies = [build_network(self.network, self.arguments, user_network) for _ in range(self.members)]
-        if self.preprocessing is None:
-            return bodies[0] if self.members == 1 else Ensemble(bodies)
-        try:
-            if self.members > 1:
-                return TableEnsemble(bodies, **self.preprocessing)
-            return TableNetwork(bodies[0], **self.preprocessing)
-        except Exception as error:  # torch's, of every kind
-            raise FormatError(
-                f"the recipe's preprocessing {shown(self.preprocessing)} is not understood: {first_line(error)}"
-            ) from error
-
-
-def _contract(value: dict[str, Any], where: str) -> ModelContract:
-    """Read the contract of a recipe: rows of a table, one target at least, and a known task."""
-    contract = ModelContract.from_json(value, where)
-    rows = table_inputs(contract.features)
-    if not is_encoded(contract):  # numbers alone may come under any name
-        rows = (TensorSpec(contract.inputs[0].name, "float32", ("batch", len(contract.features))),)
-    known = contract.task in _TASKS and contract.targets and contract.features
-    if not known or contract.inputs != rows:
-        raise FormatError(f"{where}: the contract is not that of a table with a target, which a run is trained on")
-    return contract
-
-
-def _check_members(members: Any, settings: TrainSettings, where: str) -> None:
-    """Refuse other networks than training leaves: all that were trained at once, or the best of them."""
-    trained = settings.restarts if settings.combine == "average" else 1
-    if type(members) is not int or members != trained:
-        raise FormatError(f"{where}: members is {shown(members)}, and the training leaves {trained}")
-
-
-def _check_preprocessing(preprocessing: dict[str, Any] | None, contract: ModelContract, where: str) -> None:
-    """Refuse tables for other indices than the contract has: the encoder in the graph would point beside them."""
-    found = [] if preprocessing is None else preprocessing.get("tables", [])
-    if not isinstance(found, list):
-        raise FormatError(f"{where}: preprocessing has the tables {shown(found)}, not a list")
-    sizes = [table.get("size") if isinstance(table, dict) else None for table in found]
-    wanted = list(index_sizes(contract)) if is_encoded(contract) else []
-    if sizes != wanted:
-        raise FormatError(
-            f"{where}: preprocessing has tables of {shown(sizes)} indices, and the contract asks for {shown(wanted)}"
-        )
 
 
 def _check_rows(module: nn.Module, contract: ModelContract, where: Path) -> None:
@@ -264,7 +111,10 @@ class Run:
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
-        """Open the run at ``path``.
+        """Return the run at ``path``; only its recipe is read.
+
+        Args:
+            path: the run folder.
 
         Raises:
             InputError: there is no run.
@@ -331,7 +181,7 @@ class Run:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
-        """Read files of one and the same run: no process trains in the folder or replaces it while the block runs.
+        """Return a context that keeps the run's files: no process trains in the folder or replaces it in the block.
 
         Raises:
             InputError: a process does, or has replaced the run since it was opened.
@@ -346,7 +196,15 @@ class Run:
             yield
 
     def write_json(self, name: str, value: dict[str, Any]) -> None:
-        """Write a JSON file of the run, complete or not at all."""
+        """Write a JSON file of the run, complete or not at all.
+
+        Args:
+            name: of the file.
+            value: what it holds.
+
+        Raises:
+            InputError: the disk is full, or the folder must not be written.
+        """
         write_file(self.path / name, dump_json(value))
 
     def _refuse_unfinished(self) -> None:

@@ -97,7 +97,11 @@ class TrainSettings:
 
     @classmethod
     def from_json(cls, value: dict[str, Any], where: str) -> Self:
-        """Read the JSON form; unknown keys are ignored.
+        """Return the settings of a JSON form; unknown keys are ignored, and those that it lacks are the usual ones.
+
+        Args:
+            value: the JSON form, as ``json.loads`` reads it.
+            where: what holds it, as errors name it.
 
         Raises:
             FormatError: a value is out of range or of another type.

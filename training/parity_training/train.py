@@ -30,7 +30,8 @@ from parity_training.fitting.stop_signals import StoppedError, StopRequest, stop
 from parity_training.fitting.target_checks import refuse_no_weights
 from parity_training.fitting.training_log import check_tensorboard, open_log, read_epochs
 from parity_training.networks.registry import Network
-from parity_training.run import EVALUATION, RECIPE, STATE_DICT, TEST_TABLE, Recipe, Run, unfinished_path
+from parity_training.recipe import Recipe
+from parity_training.run import EVALUATION, RECIPE, STATE_DICT, TEST_TABLE, Run, unfinished_path
 from parity_training.run_folder import check_folder, write_test_rows
 from parity_training.settings import TrainSettings
 from parity_training.unfinished_run import begun, finished_before, put_in_place, reopened, state_after_restart
@@ -47,7 +48,7 @@ def train_xor(
     progress: bool = False,
     log: Log = "tensorboard",
 ) -> Run:
-    """Train the notebook's network on the continuous XOR problem and write a run.
+    """Train the notebook's network on the continuous XOR problem, write a run, and return it.
 
     >>> from parity_training import XORSettings, train_xor
     >>> train_xor("runs/xor_example", XORSettings(size=200, epochs=2), replace=True)
@@ -85,7 +86,7 @@ def train_model(  # noqa: PLR0913 -- what a training is made of, and who watches
     progress: bool = False,
     log: Log = "tensorboard",
 ) -> Run:
-    """Train a network on a problem and write a run.
+    """Train a network on a problem, write a run, and return it.
 
     >>> from parity_training import NetworkChoice, TrainSettings, XORSettings, train_model, xor_data
     >>> data, choice = xor_data(XORSettings(size=200)), NetworkChoice("MLP", {"hidden": [8]})
@@ -157,7 +158,7 @@ def resume(
     replace: bool = False,
     progress: bool = False,
 ) -> Run:
-    """Continue a run that was stopped or killed. The result is the one of an uninterrupted training.
+    """Continue a run that was stopped or killed, and return it. The result is that of an uninterrupted training.
 
     >>> from parity_training import StoppedError, XORSettings, resume, train_xor, xor_data
     >>> import signal

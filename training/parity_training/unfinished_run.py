@@ -26,7 +26,8 @@ from parity_training.fitting.checkpoint import CHECKPOINT, PREVIOUS
 from parity_training.fitting.cross_validation import FOLDS
 from parity_training.fitting.prepare import PROCESSES
 from parity_training.fitting.process_group import restarted
-from parity_training.run import RECIPE, REPLACED, STATE_DICT, UNFINISHED, Recipe, Run, unfinished_path
+from parity_training.recipe import Recipe
+from parity_training.run import RECIPE, REPLACED, STATE_DICT, UNFINISHED, Run, unfinished_path
 from parity_training.run_folder import refuse_lost_files
 
 

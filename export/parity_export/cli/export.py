@@ -22,8 +22,9 @@ from parity_export.cli.probe_options import probe_options
 from parity_export.error_bounds.bound_report import BoundReport
 from parity_export.export import Exported, export_package
 from parity_export.gate.comparison import COSINE
-from parity_export.sources.model_source import ModelSource, source_from_module, source_from_run
+from parity_export.sources.model_source import ModelSource, source_from_module
 from parity_export.sources.pretrained import METHOD
+from parity_export.sources.trained_source import source_from_run
 from parity_runtime import InputError
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.sectioned_help import section

@@ -15,9 +15,10 @@ from parity_export.cli.probe_options import probe_options
 from parity_export.export_options import Effort
 from parity_export.onnx_graph import OnnxGraph
 from parity_export.sources.load_module import Checkpoint, LoadedModule, build_module, load_sample
-from parity_export.sources.model_source import ModelSource, source_from_module, source_from_run, specifications
+from parity_export.sources.model_source import ModelSource, source_from_module, specifications
 from parity_export.sources.output_spec import OutputSpec
 from parity_export.sources.pretrained import is_pretrained, stay_offline
+from parity_export.sources.trained_source import source_from_run
 from parity_runtime import InputError, ModelContract, TensorSpec
 from parity_runtime.cli.options import names
 from parity_runtime.cli.sectioned_help import section

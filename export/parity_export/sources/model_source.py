@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,15 +37,8 @@ from parity_runtime.drift.profile import Profile
 from parity_runtime.errors import first_line
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.printable import shown
-from parity_runtime.tables.feature_columns import chunk_inputs
-from parity_runtime.tables.table_file import read_table
-from parity_training import Run, weights_id
+from parity_training import weights_id
 from parity_training.data.encode_columns import encode_columns, network_inputs
-from parity_training.networks.registry import Network
-from parity_training.run import TEST_TABLE
-
-if TYPE_CHECKING:
-    from parity_training.sklearn.estimator import ParityEstimator
 
 
 @dataclass(frozen=True)
@@ -120,7 +113,11 @@ class ModelSource:
         return self.calling(self.module)
 
     def calling(self, module: nn.Module) -> Binding:
-        """Return a copy of the module, as in float64, as a function of the module's own inputs."""
+        """Return a copy of the module as a function of the module's own inputs.
+
+        Args:
+            module: the copy, which may be in another dtype, as float64.
+        """
         return replace(bind(module, self.module_inputs), outputs=self.outputs, as_float32=self.as_float32)
 
     @property
@@ -130,11 +127,19 @@ class ModelSource:
         return (*self.notes, *self.outputs.notes, *(() if note is None else (note,)))
 
     def noting(self, *notes: str) -> "ModelSource":
-        """Return the source with further notes before its own, as those of `parity_training.load_weights`."""
+        """Return the source with further notes before its own.
+
+        Args:
+            notes: a line each, as those of `parity_training.load_weights`.
+        """
         return replace(self, notes=(*notes, *self.notes))
 
     def refusal(self, sizes: Mapping[str, int]) -> str | None:
-        """Return why the module itself does not take sizes of the dynamic dimensions; None if it does."""
+        """Return why the module itself does not take sizes of the dynamic dimensions; None if it does.
+
+        Args:
+            sizes: by the dimension's name.
+        """
         try:
             with torch.no_grad():
                 self.call(*self.example.tensors(sizes))
@@ -146,72 +151,12 @@ class ModelSource:
         """Return what the module is given for a batch of the contract's inputs, one array for each of its own.
 
         Text and timestamps are encoded by the Python reference, never by the graph that is judged.
+
+        Args:
+            inputs: every input of the contract by name, of its shape and dtype.
         """
         encoded = encode_columns(self.contract, inputs)
         return [np.asarray(encoded[spec.name], order="C") for spec in self.module_inputs]
-
-
-def source_from_run(run: Run, user_network: Network | None = None) -> ModelSource:
-    """Return the source that a run describes, its held-out rows as the sample.
-
-    >>> from parity_export import source_from_run
-    >>> from parity_training import XORSettings, train_xor
-    >>> source_from_run(train_xor("runs/source", XORSettings(size=200, epochs=1), replace=True))
-    ModelSource('xor', XORClassifier, binary, 2 features)
-
-    Args:
-        run: a finished one.
-        user_network: the callable of a run whose network is none of Parity's; a run names no code.
-
-    Raises:
-        InputError: the run has not finished, its weights do not fit, or one has a dtype that numpy lacks.
-        FormatError: its recipe, its profile or its evaluation is malformed.
-    """
-    with run.reading():
-        module, sample, profile = run.module(user_network), _test_rows(run), run.profile()
-        evaluation = run.evaluation()
-    trained = trained_source(module, run.recipe.contract, run.recipe.training.get("seed"))
-    return replace(trained, sample=sample, profile=profile, evaluation=evaluation)
-
-
-def source_from_estimator(estimator: "ParityEstimator", name: str) -> ModelSource:
-    """Return the source of a fitted `parity_training.sklearn.ParityClassifier` or ``ParityRegressor``.
-
-    >>> from sklearn.datasets import load_wine
-    >>> from parity_export import source_from_estimator
-    >>> from parity_training.sklearn import ParityClassifier
-    >>> estimator = ParityClassifier(epochs=2, random_state=0).fit(*load_wine(return_X_y=True))
-    >>> source_from_estimator(estimator, "wine")
-    ModelSource('wine', TableNetwork, multiclass, 13 features)
-
-    Args:
-        estimator: it keeps none of its rows, so that the gate draws its own from their ranges.
-        name: the model's name.
-
-    Raises:
-        NotFittedError: it is not fitted.
-        InputError: a tensor of it has a dtype that numpy lacks.
-    """
-    fitted = estimator.fitted()
-    contract = replace(fitted.contract, name=name)
-    return replace(trained_source(fitted.network, contract, fitted.seed), profile=fitted.profile)
-
-
-def trained_source(module: nn.Module, contract: ModelContract, seed: int | None) -> ModelSource:
-    """Return the source of a network that Parity trained.
-
-    Args:
-        module: on the CPU, in eval mode.
-        contract: what it takes and gives.
-        seed: of its training, where there was one.
-
-    Raises:
-        InputError: a tensor of it has a dtype that numpy lacks.
-    """
-    check_dtypes(module)
-    provenance = {"weights": weights_id(module.state_dict()), "seed": seed}
-    contract = replace(contract, provenance=provenance | _versions())
-    return ModelSource(module, contract, Example.of(module, network_inputs(contract)))
 
 
 def source_from_module(
@@ -270,7 +215,7 @@ def source_from_module(
         task=output_spec.task,
         inputs=example.inputs,
         features=feature_fields(example.inputs, output_spec),
-        provenance=provenance | _versions(),
+        provenance=provenance | package_versions(),
         dimensions=said,
         **task_fields(output_spec, sizes, _batch(batch, example.inputs, output_spec)),
     )
@@ -355,16 +300,6 @@ def _only(samples_only: bool, sample: Arrays | None) -> bool:
     return samples_only
 
 
-def _test_rows(run: Run) -> Arrays | None:
-    path, contract = run.path / TEST_TABLE, run.recipe.contract
-    if not path.is_file() or not contract.features:
-        return None
-    table = read_table(str(path))
-    if not len(table):
-        return None
-    read = chunk_inputs(contract, table)
-    return {name: array.astype(np.float32) if array.dtype.kind == "f" else array for name, array in read.items()}
-
-
-def _versions() -> dict[str, str | int | None]:
+def package_versions() -> dict[str, str | int | None]:
+    """Return what a contract's provenance says of the libraries that made it."""
     return {"parity": __version__, "torch": torch.__version__.partition("+")[0]}

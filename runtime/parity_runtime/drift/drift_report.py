@@ -133,6 +133,9 @@ class DriftReport:
     def column(self, name: str) -> ColumnDrift:
         """Return a column by its name.
 
+        Args:
+            name: of the column.
+
         Raises:
             KeyError: there is none.
         """

@@ -13,7 +13,7 @@ _ENDED = re.compile(r"Python worker exited unexpectedly|ExecutorLostFailure|^Mem
 
 @contextlib.contextmanager
 def parity_errors() -> Iterator[None]:
-    """In the block, raise the error of Parity that ended the job on a worker, instead of Spark's exception.
+    """Return a context in whose block Spark's exception becomes the error of Parity that ended the job on a worker.
 
     A DataFrame is answered when something asks for its rows, so that a row that cannot be predicted ends the action,
     as ``write`` or ``collect``, and not the call of `predict`. Exceptions of other kinds pass as they are.

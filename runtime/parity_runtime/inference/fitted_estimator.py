@@ -120,6 +120,11 @@ class FittedEstimator(ABC):
     def fit(self, X: Any, y: Any = None, **_: Any) -> NoReturn:  # noqa: ARG002 -- scikit-learn's signature
         """Refuse: the model was fitted before it was exported.
 
+        Args:
+            X: not looked at.
+            y: not looked at.
+            _: not looked at.
+
         Raises:
             InputError: always.
         """

@@ -23,7 +23,10 @@ from parity_runtime.inference.checked_arrays import (
 )
 from parity_runtime.inference.table_rows import input_by_kind, reads_kinds, rows_by_kind
 
-__all__ = ["Arrays", "all_finite", "check_names", "dimensions", "named_inputs", "table_inputs"]
+__all__ = ["Arrays", "Rows", "all_finite", "check_names", "dimensions", "named_inputs", "table_inputs"]
+
+Rows = ArrayLike | Mapping[str, ArrayLike]
+"""Of a table, as callers hand them in: by their place, or columns by name."""
 
 
 def table_inputs(contract: ModelContract, rows: Any) -> Arrays:

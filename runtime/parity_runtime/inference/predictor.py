@@ -2,52 +2,41 @@
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from threading import Lock
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy import ndarray
 from numpy.typing import ArrayLike, NDArray
 
 from parity_runtime.contract import (
-    CERTIFIED,
     EMBEDDING,
-    ERROR_BOUND,
-    LABEL,
     LOGITS,
     PROBABILITIES,
     VALUE,
     ModelContract,
     is_encoded,
 )
-from parity_runtime.errors import FormatError, InputError
+from parity_runtime.errors import InputError
 from parity_runtime.inference.buffer_pool import OutputNames
-from parity_runtime.inference.executor import Executor
 from parity_runtime.inference.fitted_estimator import FittedEstimator
-from parity_runtime.inference.fork_safety import survive_forks
-from parity_runtime.inference.input_validation import Arrays, named_inputs, table_inputs
-from parity_runtime.inference.memory import give_back
+from parity_runtime.inference.input_validation import Arrays, Rows, named_inputs, table_inputs
+from parity_runtime.inference.live_session import LiveSession
 from parity_runtime.inference.output_validation import check_finite, check_labels
-from parity_runtime.inference.probability_bound import OF_LOGITS, probability_error_bound
+from parity_runtime.inference.proven_answers import ProvenAnswers
 from parity_runtime.inference.ready_inputs import ReadyInputs
-from parity_runtime.inference.session import Provider, create_session, session_provider
-from parity_runtime.inference.signature import signature_mismatches
+from parity_runtime.inference.session import Provider
 from parity_runtime.inference.training_range import check_has_ranges, out_of_range
 from parity_runtime.inference.unknown_categories import UnknownCategories
 from parity_runtime.package.loader import load_model
-from parity_runtime.tasks import no_certified_graph
 
 if TYPE_CHECKING:
     from parity_runtime.inference.device_tensors import SupportsDLPack
-
-Rows = ArrayLike | Mapping[str, ArrayLike]
 
 _CHOOSING = ("binary", "multiclass", "tagging")
 _VECTORS = {"regression": VALUE, "embedding": EMBEDDING}
 
 
-class Predictor(FittedEstimator):
+class Predictor(ProvenAnswers, FittedEstimator, LiveSession):
     """A model package, loaded and ready to predict.
 
     One predictor may be called from any number of threads at once. It pickles, with the model in it, so that it
@@ -84,12 +73,6 @@ class Predictor(FittedEstimator):
         MissingExtraError: onnxruntime is not installed.
     """
 
-    contract: ModelContract
-    """What the model takes and gives."""
-    package_id: str | None
-    """sha256 of the package's manifest, in hexadecimal; None for a bare model."""
-    provider: str
-    """What the session runs on: ``cpu`` or ``cuda``."""
     classes_: NDArray[Any]
     """The labels by index, ``[classes]``; empty unless a classifier or a tagger."""
 
@@ -105,12 +88,8 @@ class Predictor(FittedEstimator):
         allow_operators: Collection[str] = (),
     ) -> None:
         model = load_model(path, digest, certified=certified, allow_operators=allow_operators)
-        self._model = model
-        self._options: dict[str, Any] = {"provider": provider, "threads": threads, "tf32": tf32}
-        self._lock = Lock()
-        self._closed = False
+        super().__init__(model, {"provider": provider, "threads": threads, "tf32": tf32})
         self._path = str(path)
-        self.contract, self.package_id = model.contract, model.package_id
         self.classes_ = np.asarray(self.contract.classes)
         self.classes_.flags.writeable = False
         self._decision = self.contract.decision
@@ -122,10 +101,6 @@ class Predictor(FittedEstimator):
         self._bound_dtype = None if is_encoded(self.contract) else self.contract.inputs[0].numpy_dtype
         self._ready = ReadyInputs(self.contract, model.widest_row)
         self._unknown = UnknownCategories(self.contract)
-        self._executor: Executor | None = None
-        self._of_logits = False
-        self._running()
-        survive_forks(self)
 
     def __repr__(self) -> str:
         told = [repr(self._path), self.contract.brief, self.provider]
@@ -136,35 +111,6 @@ class Predictor(FittedEstimator):
         from parity_runtime.inference.predictor_view import predictor_view  # noqa: PLC0415 -- for notebooks alone
 
         return predictor_view(self.contract, self.package_id, self.provider, self.has_error_bounds, self._closed)
-
-    def _running(self) -> Executor:
-        """Return the executor; makes one at the start, and in a forked child at its first run."""
-        executor = self._executor
-        if executor is not None:
-            return executor
-        with self._lock:
-            if self._closed:
-                raise InputError(f"this predictor of {self.contract.name} is closed; open another")
-            if self._executor is None:
-                session = self._session()
-                mismatches = signature_mismatches(session, self.contract, external=False)
-                if mismatches:
-                    raise FormatError(f"the model and its contract disagree: {mismatches[0]}")
-                self.provider = session_provider(session)
-                self._of_logits = OF_LOGITS in session.get_modelmeta().custom_metadata_map.items()
-                self._executor = Executor(session, self.contract, self._model.widest_row)
-            return self._executor
-
-    def _session(self) -> Any:
-        model = self._model
-        if model.weights is None:
-            return create_session(model.data, **self._options)
-        give_back()  # what reading the model took
-        with model.weights.while_checked() as weights:
-            session = create_session(model.data, **self._options, weights=weights)
-        del weights
-        give_back()  # the arrays, which onnxruntime has copied
-        return session
 
     def predict(self, rows: Rows) -> NDArray[Any]:
         """Return what is predicted for each row: its class, of a regression its values.
@@ -239,69 +185,6 @@ class Predictor(FittedEstimator):
             return out
         probabilities: NDArray[np.float32] = self._run(PROBABILITIES, rows)
         return probabilities
-
-    def certified(self, rows: Rows) -> NDArray[np.bool_]:
-        """Return whether each row's label is proven, bool ``[batch]``: no compliant backend gives another.
-
-        docs/explanation/proof.md says what a compliant backend is.
-
-        Args:
-            rows: as in `predict`.
-
-        Raises:
-            InputError: the rows do not fit the contract, the model is no classifier, or the predictor was not made
-                with ``certified=True``.
-            ConformanceError: the graph predicts a label that is no class of the contract.
-        """
-        labels, certified = self._run((LABEL, self._certified_output(CERTIFIED)), rows)
-        check_labels(self.contract, labels)
-        found: NDArray[np.bool_] = certified
-        return found
-
-    def error_bound(self, rows: Rows) -> NDArray[np.float32]:
-        """Return how far any compliant evaluation can be from the exact logits or values, in their own unit.
-
-        Args:
-            rows: as in `predict`.
-
-        Returns:
-            float32, of the shape of ``logits`` or ``value``; infinite where nothing is proven.
-
-        Raises:
-            InputError: the rows do not fit the contract, or the predictor was not made with ``certified=True``.
-        """
-        error_bound: NDArray[np.float32] = self._run(self._certified_output(ERROR_BOUND), rows)
-        return error_bound
-
-    def probability_error_bound(self, rows: Rows) -> NDArray[np.float32]:
-        """Return how far any compliant evaluation's probabilities can be from the exact ones.
-
-        They follow from `error_bound` of the logits; how, docs/explanation/proof.md says.
-
-        Args:
-            rows: as in `predict`.
-
-        Returns:
-            float32, of the shape of ``probabilities``; infinite where nothing is proven.
-
-        Raises:
-            InputError: the rows do not fit the contract, the model is no classifier, the predictor was not made with
-                ``certified=True``, or the certified graph does not say that its probabilities are those of its logits:
-                the module returns them itself, or an older version exported it.
-        """
-        self._certified_output(CERTIFIED)
-        if not self._of_logits:
-            raise InputError(
-                f"{self.contract.name} has no error bound of its probabilities: its certified graph does not say that "
-                "they are computed from its logits; export it again, from a module that returns logits"
-            )
-        logits, error_bound = self._run((LOGITS, self._certified_output(ERROR_BOUND)), rows)
-        return probability_error_bound(logits, error_bound)
-
-    @property
-    def has_error_bounds(self) -> bool:
-        """Whether it runs the certified graph."""
-        return ERROR_BOUND in self._names
 
     def out_of_range(self, rows: Rows) -> NDArray[np.bool_]:
         """Return which cells lie outside what the model has seen in training, bool ``[batch, features]``.
@@ -382,40 +265,6 @@ class Predictor(FittedEstimator):
             check_labels(self.contract, outputs[self._decision].numpy())
         return outputs
 
-    def close(self) -> None:
-        """Close the session. Calls that are running finish; later calls raise `InputError`."""
-        with self._lock:
-            self._closed = True
-            self._executor = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Everything but the session; a copy of a closed predictor is closed."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("_executor", "_lock")}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._lock, self._executor = Lock(), None
-        if not self._closed:
-            self._running()
-        survive_forks(self)
-
-    def _certified_output(self, output: str) -> str:
-        if output not in self._names:
-            if self.has_error_bounds:
-                raise InputError(f"{self.contract.name} is not a classifier")
-            if "certified" in self.contract.graphs:
-                raise InputError(f"{self.contract.name} was opened without certified=True")
-            raise InputError(no_certified_graph(self.contract.name, self.contract.task))
-        return output
-
     def _run(self, names: OutputNames, rows: Rows) -> Any:
         """Return one output as an array, several as a list."""
         executor = self._executor or self._running()
@@ -433,11 +282,6 @@ class Predictor(FittedEstimator):
         inputs = table_inputs(self.contract, rows)
         self._unknown.warn(rows, inputs, 3)
         executor.run_into(name, inputs, out)
-
-    def _forget_session(self) -> Executor | None:
-        """In a forked child: give up the parent's session, which must not be destroyed here, and return it."""
-        executor, self._executor, self._lock = self._executor, None, Lock()
-        return executor
 
 
 def _no_probabilities(contract: ModelContract) -> str | None:

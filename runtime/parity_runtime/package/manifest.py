@@ -77,7 +77,7 @@ class Package:
 
     @classmethod
     def open(cls, path: str | Path, digest: str | None = None) -> Self:
-        """Open the package at ``path``.
+        """Return the package at ``path``; only its manifest is read.
 
         Args:
             path: the package folder.
@@ -110,6 +110,9 @@ class Package:
     def read(self, name: str) -> bytes:
         """Return a file's bytes, checked against the manifest.
 
+        Args:
+            name: of the file: its path in the package.
+
         Raises:
             FormatError: the manifest does not list it.
             DigestError: it is missing, or not the file that was packaged.
@@ -120,7 +123,7 @@ class Package:
         """Yield a file's bytes in blocks; at their end they are checked against the manifest.
 
         Args:
-            name: of the file.
+            name: of the file, as in `read`.
             size: of a block, in bytes.
 
         Raises:
@@ -148,7 +151,7 @@ class Package:
             )
 
     def open_weights(self) -> WeightsFile:
-        """Open weights.bin, which stays readable where the package is replaced.
+        """Return weights.bin, opened: it stays readable where the package is replaced.
 
         Raises:
             FormatError: the manifest does not list it.
@@ -162,8 +165,13 @@ class Package:
     def read_json(self, name: str) -> dict[str, Any]:
         """Return a JSON file's object, its digest and its format checked.
 
+        Args:
+            name: of the file, as in `read`.
+
         Raises:
-            FormatError: an earlier Parity wrote it: a certified graph's outputs had other names then.
+            FormatError: the manifest does not list it; or it is no JSON object, is too large, or has the format of a
+                newer or of an earlier Parity, whose certified graphs gave their outputs other names.
+            DigestError: it is missing, or not the file that was packaged.
         """
         where = str(self.path / name)
         if name in self.entries:

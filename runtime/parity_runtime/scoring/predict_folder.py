@@ -53,6 +53,9 @@ def predict_folder(
             `parity_runtime.tables.read_options.ReadOptions`.
         watch: is told how the job goes on.
 
+    Returns:
+        How many tables and rows were answered, and how many had been before.
+
     Raises:
         InputError: there is no table, a table lacks a column (all are looked at before the first is answered), a row
             cannot be predicted (the tables before it stay answered, and ``_SUCCESS`` is not written), another process

@@ -47,15 +47,18 @@ def verify(
 ) -> Verification:
     """Check every file of a package against its manifest, and run its test vectors on this machine.
 
-    Args:
-        path: the package folder.
-        provider: what the sessions run on.
-        digest: the package id that is expected; None takes any.
-        allow_operators: as in `Predictor`.
-
     >>> from parity_runtime import Package, verify
     >>> verify("tests/data/xor").package_id == Package.open("tests/data/xor").id
     True
+
+    Args:
+        path: the package folder.
+        provider: what the sessions run on: ``cpu``, ``cuda`` or ``auto``, as in `Predictor`.
+        digest: the package id that is expected; None takes any.
+        allow_operators: as in `Predictor`.
+
+    Returns:
+        What was checked, and how far each output lay from what the package records.
 
     Raises:
         DigestError: a file is missing, changed, or not listed.

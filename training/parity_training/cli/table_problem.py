@@ -17,8 +17,8 @@ from parity_training.data.table import TableDataset, table_data
 from parity_training.data.table_settings import TableSettings
 from parity_training.data.table_source import memory_from_source, settings_from_source
 from parity_training.fitting.process_group import current_group
+from parity_training.recipe import Recipe
 from parity_training.reports.column_report import column_report, column_warnings
-from parity_training.run import Recipe
 
 _SHOWN_CLASSES = 10
 

@@ -35,7 +35,8 @@ from parity_training.fitting.process_group import LOST, STORE, LostProcessError,
 from parity_training.fitting.progress_bar import figures
 from parity_training.fitting.stop_signals import StoppedError
 from parity_training.networks.registry import Network
-from parity_training.run import EVALUATION, RECIPE, Recipe, Run, unfinished_path
+from parity_training.recipe import Recipe
+from parity_training.run import EVALUATION, RECIPE, Run, unfinished_path
 from parity_training.run_folder import check_folder
 from parity_training.settings import TrainSettings
 from parity_training.train import resume, train_model

@@ -97,6 +97,9 @@ def stream_table(
             temporary files (``TMPDIR``). Nothing remains there when the process ends, however it ends.
         tell: is told, in a sentence, what was found out about how the file is written.
 
+    Returns:
+        What each column is, and the rows to train on.
+
     Raises:
         InputError: the table cannot be learned from; the sentence names the column or the row; or the disk is full.
         MissingExtraError: pyarrow, which it needs, is not installed.

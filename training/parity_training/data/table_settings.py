@@ -52,8 +52,13 @@ class TableSettings:
         seed: of the split.
         missing_values: the cells that are missing beside the empty one; None for
             `parity_runtime.tables.cell_values.MISSING_TOKENS`. The package reads its tables likewise.
-        format, delimiter, header, decimal, thousands, currency, percent: how the file is written, where that is not
-            found: as in `ReadOptions`.
+        format: of the file: ``csv``, ``jsonl``, ``npy``, ``parquet`` or ``arrow``; None for what its suffix says.
+        delimiter: of CSV: what separates cells, one character, or ``tab``; None finds it in the first line.
+        header: of CSV: the names of the columns, where the file has no header line.
+        decimal: of CSV: the decimal sign, ``.`` or ``,``; None finds it in the first rows.
+        thousands: of CSV: what separates groups of three digits: one of ``,``, ``.``, ``'`` and a space.
+        currency: of CSV: signs or codes beside numbers, which are left out.
+        percent: of CSV: whether ``45%`` is the number 0.45.
     """
 
     target: str | tuple[str, ...]

@@ -84,7 +84,13 @@ class TrainingData(Problem):
         return self.indices is not None
 
     def folds(self, count: int, seed: int, *, fitted: bool = True) -> Iterator["TrainingData"]:
-        """Give the problem once for each fold, whose rows are its ``test``; as large a share validates as here.
+        """Yield the problem once for each fold, whose rows are its ``test``; as large a share validates as here.
+
+        Args:
+            count: of the folds.
+            seed: makes the same folds every time.
+            fitted: whether what depends on the training rows is found in those of each fold; False looks at targets and
+                weights alone.
 
         Raises:
             InputError: there are too few rows, groups or times.
@@ -96,7 +102,11 @@ class TrainingData(Problem):
             yield self.remade(split) if self.remade and fitted else replace(self, split=split)
 
     def part(self, name: str) -> Tensor:
-        """Return the row numbers of ``train``, ``validation`` or ``test``, int64."""
+        """Return the row numbers of a part, int64 ``[rows]``, from 0.
+
+        Args:
+            name: ``train``, ``validation`` or ``test``.
+        """
         return torch.from_numpy(getattr(self.split, name))
 
     def class_counts(self) -> NDArray[np.int64]:
@@ -105,11 +115,15 @@ class TrainingData(Problem):
         return np.bincount(self.targets("train").numpy() if classes else [], minlength=classes)
 
     def num_rows(self, part: str) -> int:
-        """Return how many rows a part has."""
+        """Return how many rows a part has.
+
+        Args:
+            part: ``train``, ``validation`` or ``test``.
+        """
         return len(getattr(self.split, part))
 
     def pieces(self, part: str, size: int = ROWS_AT_ONCE, first: int = 0, last: int | None = None) -> Iterator[Batch]:
-        """Give the rows of a part in their order, at most ``size`` at a time: the network's inputs, then the target.
+        """Yield the rows of a part in their order, at most ``size`` at a time: the network's inputs, then the target.
 
         Args:
             part: ``train``, ``validation`` or ``test``.
@@ -122,7 +136,11 @@ class TrainingData(Problem):
                 yield tuple(tensor[rows] for tensor in (*self.inputs, self.target))
 
     def numbers(self, column: int) -> NDArray[np.float32]:
-        """Return the cells of a column of ``data`` in the training rows, float32 ``[rows]``."""
+        """Return the cells of a column of ``data`` in the training rows, float32 ``[rows]``.
+
+        Args:
+            column: its number, from 0.
+        """
         found: NDArray[np.float32] = self.data[:, column][self.part("train")].numpy()
         return found
 
@@ -132,16 +150,28 @@ class TrainingData(Problem):
         return found
 
     def targets(self, part: str) -> Tensor:
-        """Return the target of a part's rows."""
+        """Return the target of a part's rows.
+
+        Args:
+            part: ``train``, ``validation`` or ``test``.
+        """
         return self.target[self.part(part)]
 
     def times(self, part: str) -> NDArray[np.float64] | None:
-        """Return when each row of a part was, float64 ``[rows]``; None where rows are not split in time."""
+        """Return when each row of a part was, float64 ``[rows]``; None where rows are not split in time.
+
+        Args:
+            part: ``train``, ``validation`` or ``test``.
+        """
         times = self.rule.times if self.rule else None
         return None if times is None else times[getattr(self.split, part)].astype(np.float64)
 
     def weights(self, part: str) -> Tensor | None:
-        """Return what each row of a part weighs in the loss, float32 ``[rows]``; None weighs all alike."""
+        """Return what each row of a part weighs in the loss, float32 ``[rows]``; None weighs all alike.
+
+        Args:
+            part: ``train``, ``validation`` or ``test``.
+        """
         return None if self.row_weights is None else self.row_weights[self.part(part)]
 
     def loader(self, prepare: Prepare, batch_size: int, seed: int) -> TensorLoader:
@@ -161,7 +191,10 @@ class TrainingData(Problem):
         return TensorLoader(self.inputs, target, sampler, batch_size, drop_last=drop_last, part=part)
 
     def held_out(self, part: str) -> Iterator[list[str]]:
-        """Give the names of columns, then the cells of a part's rows: as the table has them, where they are from one.
+        """Yield the names of columns, then the cells of a part's rows: as the table has them, where they are from one.
+
+        Args:
+            part: ``train``, ``validation`` or ``test``.
 
         Raises:
             InputError: the table has changed since it was read.

@@ -118,6 +118,9 @@ def xor_data(settings: XORSettings) -> TrainingData:
     >>> from parity_training import XORSettings, xor_data
     >>> xor_data(XORSettings(size=100, validation_size=20, test_size=10)).contract.classes
     (0, 1)
+
+    Args:
+        settings: how many points, how noisy, and the seed; the figures of the training are not looked at.
     """
     sizes = (settings.size, settings.validation_size, settings.test_size)
     train, validation, test = (

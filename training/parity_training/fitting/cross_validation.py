@@ -24,7 +24,7 @@ from parity_training.fitting.seeded import explained
 from parity_training.fitting.stop_signals import StopRequest
 from parity_training.fitting.target_checks import refuse_no_counts, refuse_no_weights
 from parity_training.networks.registry import Network
-from parity_training.run import Recipe
+from parity_training.recipe import Recipe
 from parity_training.settings import TrainSettings
 
 FOLDS = "folds.json"
@@ -62,7 +62,7 @@ class CrossValidation:
             the folds (divided by their number less one), and its ``values``; None where somebody asked to stop.
         """
         path = folder / FOLDS
-        done = _read_folds(path, self._count) if path.is_file() else []
+        done = read_folds(path, self._count) if path.is_file() else []
         for number, fold in enumerate(self._problem.folds(self._count, self._settings.seed), 1):
             if number <= len(done):
                 continue
@@ -122,7 +122,7 @@ def _check_fold(fold: Problem, settings: TrainSettings, *, validates: bool) -> N
         refuse_no_counts(fold)
 
 
-def _read_folds(path: Path, most: int) -> list[dict[str, Any]]:
+def read_folds(path: Path, most: int) -> list[dict[str, Any]]:
     """Return the figures of the folds that are done.
 
     Raises:

@@ -33,7 +33,7 @@ from parity_training.fitting.restarts_loop import RestartsLoop
 from parity_training.fitting.target_checks import has_validation, refuse_no_counts
 from parity_training.networks.registry import NETWORKS, Network
 from parity_training.networks.table_network import TableNetwork, body_inputs
-from parity_training.run import Recipe
+from parity_training.recipe import Recipe
 from parity_training.settings import TrainSettings
 
 UNSEEN_YEARS = 2.0**20
@@ -64,7 +64,11 @@ class NetworkChoice:
     user_network: Network | None = None
 
     def for_data(self, problem: Problem) -> dict[str, Any]:
-        """Return the arguments for a problem's columns and outputs."""
+        """Return the keyword arguments that build the network for a problem's columns and outputs.
+
+        Args:
+            problem: what is trained on.
+        """
         builder = self.user_network or NETWORKS.get(self.name)
         try:
             taken: Collection[str] = inspect.signature(builder).parameters if builder else ()

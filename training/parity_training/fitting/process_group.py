@@ -180,6 +180,9 @@ def process_group() -> Iterator[ProcessGroup]:
     ...     group
     ProcessGroup(rank 0 of 1)
 
+    Yields:
+        Which of the processes this one is, and how many there are.
+
     Raises:
         InputError: the processes do not find one another.
     """

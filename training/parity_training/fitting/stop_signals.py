@@ -18,6 +18,10 @@ Handler = Any
 class StoppedError(ParityError):
     """Training was stopped by a signal and can be resumed; the process exits with 128 and the signal's number.
 
+    Args:
+        message: what was stopped, and the way out.
+        signal_number: of the signal.
+
     Attributes:
         signal_number: of the signal.
     """

@@ -58,7 +58,11 @@ class MLP(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Linear(num_inputs, num_outputs))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return float32 ``[batch, num_outputs]`` of ``features``, float32 ``[batch, num_inputs]``."""
+        """Return logits or values, float32 ``[batch, num_outputs]``.
+
+        Args:
+            features: float32 ``[batch, num_inputs]``.
+        """
         output: Tensor = self.layers(features)
         return output
 

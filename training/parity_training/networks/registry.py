@@ -19,7 +19,7 @@ NETWORKS: dict[str, Network] = {"MLP": MLP, "XORClassifier": XORClassifier}
 
 
 def build_network(name: str, arguments: Mapping[str, Any], user_network: Network | None = None) -> nn.Module:
-    """Build a network by its name, its weights not yet loaded.
+    """Return a network by its name, its weights not yet loaded.
 
     >>> from parity_training import build_network
     >>> type(build_network("MLP", {"num_inputs": 4, "num_outputs": 3})).__name__

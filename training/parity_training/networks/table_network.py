@@ -199,12 +199,25 @@ class TableNetwork(nn.Module):
         return value
 
     def body_input(self, features: Tensor | None = None, indices: Tensor | None = None) -> Tensor:
-        """Return what the body takes, float32 ``[batch, numbers]``."""
+        """Return what the body takes, float32 ``[batch, numbers]``: `parts` side by side.
+
+        Args:
+            features: as in `forward`.
+            indices: as in `forward`.
+        """
         parts = self.parts(features, indices)
         return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 
     def parts(self, features: Tensor | None, indices: Tensor | None) -> list[Tensor]:
-        """Return what the body takes, side by side: numbers, whether cells are missing, and what each table says."""
+        """Return what the body takes: numbers, whether cells are missing, and what each table says.
+
+        Args:
+            features: as in `forward`.
+            indices: as in `forward`.
+
+        Returns:
+            Each float32 ``[batch, numbers]``; those that the network does not have are left out.
+        """
         parts = []
         if features is not None and features.shape[1]:
             parts.append(self.standardization(self.imputation(features)))
@@ -219,7 +232,14 @@ class TableNetwork(nn.Module):
     def fit(
         self, mean: Tensor, scale: Tensor, target_mean: Tensor | None = None, target_scale: Tensor | None = None
     ) -> None:
-        """Take over what was measured on the training rows: float ``[features]``, and ``[targets]`` of a regression."""
+        """Take over what was measured on the training rows.
+
+        Args:
+            mean: of each column of ``features``, its missing cells left out, float ``[num_features]``.
+            scale: the standard deviation of each, in the column's unit, float ``[num_features]``; 1 for a constant one.
+            target_mean: of a regression, of each target, float ``[num_targets]``.
+            target_scale: of a regression without ``link``, the standard deviation of each target.
+        """
         if isinstance(self.standardization, Standardization):
             self.standardization.mean.copy_(mean)
             self.standardization.scale.copy_(scale)

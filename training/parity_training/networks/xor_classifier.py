@@ -27,7 +27,11 @@ class XORClassifier(nn.Module):
         self.linear2 = nn.Linear(num_hidden, num_outputs)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return logits, float32 ``[batch, num_outputs]``, of ``features``, float32 ``[batch, num_inputs]``."""
+        """Return logits, float32 ``[batch, num_outputs]``.
+
+        Args:
+            features: float32 ``[batch, num_inputs]``.
+        """
         hidden = self.activation_f1(self.linear1(features))  # [batch, num_hidden]
         logits: Tensor = self.linear2(hidden)  # [batch, num_outputs]
         return logits

@@ -1,6 +1,12 @@
 """scikit-learn's interface to training: a classifier and a regressor for its pipelines and searches.
 
 Needs the [sklearn] extra; nothing else of Parity imports it.
+
+>>> from sklearn.datasets import load_wine
+>>> from sklearn.model_selection import cross_val_score
+>>> from parity_training.sklearn import ParityClassifier
+>>> len(cross_val_score(ParityClassifier(epochs=2, random_state=0), *load_wine(return_X_y=True), cv=2))
+2
 """
 
 from parity_runtime.errors import MissingExtraError

@@ -147,7 +147,7 @@ class ParityClassifier(ClassifierMixin, ParityEstimator):  # type: ignore[misc]
         self.class_weight, self.calibrate, self.threshold_for = class_weight, calibrate, threshold_for
 
     def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Train a network.
+        """Train a network, and return the estimator itself.
 
         Args:
             X: numbers ``[rows, features]``, NaN where a cell is missing, or a data frame.
@@ -169,20 +169,44 @@ class ParityClassifier(ClassifierMixin, ParityEstimator):  # type: ignore[misc]
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Return the class of each row, ``[rows]``."""
+        """Return the class of each row, ``[rows]``.
+
+        Args:
+            X: as in `fit`, with the same columns.
+
+        Raises:
+            sklearn.exceptions.NotFittedError: `fit` was not called.
+            InputError: the rows are not like those of `fit`; it is a ValueError.
+        """
         outputs = self._outputs(X)
         labels: NDArray[Any] = self.classes_[predicted_of(outputs, self.contract_.logit_threshold)]
         return labels
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
-        """Return the probability of each class, float32 ``[rows, classes]``, in the order of ``classes_``."""
+        """Return the probability of each class, float32 ``[rows, classes]``, in the order of ``classes_``.
+
+        Args:
+            X: as in `predict`.
+
+        Raises:
+            sklearn.exceptions.NotFittedError: as `predict`.
+            InputError: as `predict`.
+        """
         return probabilities_of(self._outputs(X))
 
     def decision_function(self, X: Any) -> NDArray[np.float32]:
         """Return how far each row is on the side of a class, as `parity_runtime.Predictor.decision_function`.
 
-        Of two classes float32 ``[rows]``, 0 or more where the second is predicted; of more the logits, ``[rows,
-        classes]``.
+        Args:
+            X: as in `predict`.
+
+        Returns:
+            Of two classes float32 ``[rows]``, 0 or more where the second is predicted; of more the logits, float32
+            ``[rows, classes]``.
+
+        Raises:
+            sklearn.exceptions.NotFittedError: as `predict`.
+            InputError: as `predict`.
         """
         logits: NDArray[np.float32] = self._outputs(X).numpy()
         if logits.shape[1] > 1:

@@ -105,7 +105,7 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
         """Return what `fit` made.
 
         Raises:
-            NotFittedError: it was not called.
+            sklearn.exceptions.NotFittedError: it was not called.
         """
         check_is_fitted(self)
         return self.fitted_
@@ -122,7 +122,7 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
             `parity_export.Exported`.
 
         Raises:
-            NotFittedError: it is not fitted.
+            sklearn.exceptions.NotFittedError: it is not fitted.
             MissingExtraError: a library that exports is not installed.
             ParityRefusedError: the graph does not answer as the network does; nothing is written.
             InputError: the target exists, or an option is out of range.

@@ -65,7 +65,7 @@ class ParityRegressor(RegressorMixin, ParityEstimator):  # type: ignore[misc]
     """
 
     def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Train a network.
+        """Train a network, and return the estimator itself.
 
         Args:
             X: numbers ``[rows, features]``, NaN where a cell is missing, or a data frame.
@@ -85,7 +85,15 @@ class ParityRegressor(RegressorMixin, ParityEstimator):  # type: ignore[misc]
         return self
 
     def predict(self, X: Any) -> NDArray[np.float32]:
-        """Return the value of each row, float32 ``[rows]`` or ``[rows, targets]``, in y's own unit."""
+        """Return the value of each row, float32 ``[rows]`` or ``[rows, targets]``, in y's own unit.
+
+        Args:
+            X: as in `fit`, with the same columns.
+
+        Raises:
+            sklearn.exceptions.NotFittedError: `fit` was not called.
+            InputError: the rows are not like those of `fit`; it is a ValueError.
+        """
         values: NDArray[np.float32] = self._outputs(X).numpy()
         return values[:, 0] if values.shape[1] == 1 else values
 

@@ -16,7 +16,7 @@ from parity_training.weights.weights_file import StateDict
 
 
 def load_state_dict(path: Path, key: str | None = None, strip_prefix: str = "") -> StateDict:
-    """Load a state_dict: text keys, dense tensors.
+    """Return the state_dict of a file: text keys, dense tensors.
 
     >>> from pathlib import Path
     >>> import torch
@@ -101,6 +101,9 @@ def weights_id(state_dict: Mapping[str, Tensor]) -> str:
 
     Hashed are, for each tensor in the order of its name: name, dtype and shape as text with a newline each, and
     the elements' bytes, little-endian, row-major.
+
+    Args:
+        state_dict: dense tensors by name, on any device.
     """
     digest = hashlib.sha256()
     for name in sorted(state_dict):

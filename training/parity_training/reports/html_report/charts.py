@@ -7,6 +7,7 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from parity_training.recipe import Recipe
 from parity_training.reports.calibration_plot import draw_calibration
 from parity_training.reports.confusion_plot import draw_confusion
 from parity_training.reports.curve_plots import draw_precision_recall, draw_roc
@@ -16,7 +17,6 @@ from parity_training.reports.html_report.inline_svg import inline_svg
 from parity_training.reports.loss_plot import draw_loss, kept_epoch, loss_label
 from parity_training.reports.part_names import PARTS
 from parity_training.reports.regression_plots import draw_residuals
-from parity_training.run import Recipe
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from parity_runtime.drift.profile import Profile, read_profile
 from parity_runtime.errors import InputError
 from parity_runtime.package.manifest import EVALUATION, MANIFEST, REPORT, Package
 from parity_training.fitting.training_log import read_epochs
-from parity_training.run import RECIPE, STATE_DICT, Recipe, Run, unfinished_path
+from parity_training.recipe import Recipe
+from parity_training.run import RECIPE, STATE_DICT, Run, unfinished_path
 
 
 @dataclass(frozen=True)
