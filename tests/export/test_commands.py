@@ -1,3 +1,4 @@
+import pickle
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,9 @@ AS_LOGITS = ["logits" if option == "probabilities" else option for option in OPT
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
-    torch.save(modules.NotebookClassifier(2, 4, 1).state_dict(), tmp_path / "w.pt")
+    state_dict = modules.NotebookClassifier(2, 4, 1).state_dict()
+    torch.save(state_dict, tmp_path / "w.pt")
+    (tmp_path / "w.pkl").write_bytes(pickle.dumps(state_dict))
     return tmp_path / "w.pt"
 
 
@@ -41,11 +44,20 @@ def test_an_external_module_is_exported_from_the_command_line(parity, weights: P
     ("source", "options", "code", "word"),
     [
         ("absent", [], 1, "is no run"),
-        ("absent:Net", ["--weights", "w.pt"], 1, "cannot import absent"),
+        ("w.pt", [], 1, "parity export package.module:Class TARGET --weights w.pt"),
+        ("absent:Net", ["--weights", "w.pt"], 1, "No module named 'absent'; modules are imported from "),
+        ("tests/export/modules.py:Net", [], 1, "without .py: tests.export.modules:Net"),
         ("tests.export.modules:Absent", ["--weights", "w.pt"], 1, "no callable 'Absent'"),
         ("tests.export.modules:not_a_module", ["--weights", "w.pt"], 1, "gives a int"),
         ("tests.export.modules:broken", ["--weights", "w.pt"], 1, "vocabulary.txt"),
-        (MODULE, ["--weights", "w.pt"], 1, "num_inputs"),
+        (
+            MODULE,
+            ["--weights", "w.pt", "--arg", "num_inputs=2"],
+            1,
+            "give it --arg num_hidden=VALUE --arg num_outputs=VALUE",
+        ),
+        (MODULE, ["--weights", "w.pt", *OPTIONS[:6]], 1, "as in --input 'x: float32[batch, 2]'"),
+        (MODULE, ["--weights", "w.pkl", *OPTIONS], 1, "does not load as tensors alone"),
         (MODULE, [], 1, "num_inputs"),
         (MODULE, OPTIONS, 1, "are random (two calls differ in linear1.weight"),
         (MODULE, ["--weights", "absent.pt", *OPTIONS], 1, "no weights file"),
