@@ -1,6 +1,7 @@
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -81,6 +82,20 @@ def test_a_mistake_has_its_exit_code_and_its_word(
     assert "Traceback" not in answer.err
     assert code == 2 or len(answer.err.splitlines()) == 1, answer
     assert sorted(weights.parent.iterdir()) == before
+
+
+def test_a_table_for_a_model_without_rows_names_the_way_from_python(parity, tmp_path: Path) -> None:
+    torch.save(torch.nn.Bilinear(2, 2, 3).state_dict(), tmp_path / "w.pt")
+    sizes = [f"--arg={name}" for name in ("in1_features=2", "in2_features=2", "out_features=3")]
+    inputs = [f"--input=input{index}: float32[batch, 2]" for index in (1, 2)]
+    exported = parity("export", "torch.nn:Bilinear", tmp_path / "p", "--weights", tmp_path / "w.pt", *sizes, *inputs,
+                      "--task", "multiclass", "--effort", "quick", "--no-plots")  # fmt: skip
+    assert exported.code == 0, exported
+    np.save(tmp_path / "t.npy", np.zeros((3, 2), np.float32))
+    np.savez(tmp_path / "t.npz", input1=np.zeros((3, 2), np.float32))
+    for name in ("t.npy", "t.npz"):
+        answer = parity("predict", tmp_path / "p", tmp_path / name)
+        assert answer.is_refused(1, "not rows of a table", "run({'input1': ..., 'input2': ...})"), answer
 
 
 def test_a_module_of_int32_goes_the_whole_line(parity, tmp_path: Path) -> None:

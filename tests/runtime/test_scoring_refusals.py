@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.runtime.conftest import DATA
-
 
 @pytest.mark.parametrize(
     ("name", "content", "words"),
@@ -19,7 +17,6 @@ from tests.runtime.conftest import DATA
         ("t.csv", b"x1\tx2\ta,b\n1\t2\t3\n", ["--delimiter tab"]),
         ("t.csv", b'x1,x2\n"0,5",1\n', ["row 1: x1 is '0,5', a number with a decimal comma", "--decimal ,"]),
         ("t.csv", b"x1,x2\n$1,50 %\n", ["row 1: x1 is '$1'", "--currency '$' --percent (45% is then 0.45)"]),
-        ("t.csv", b'x1;x2\n"0,5 EUR";50%\n"1,5 EUR";5%\n', ["--currency EUR", "--percent"]),
         ("t.csv", b"0.1,0.2\n0.3,0.4\n", ["no column 'x1'", "--header"]),
         ("t.csv", b"x1,x2\n1,2\n\xe9,2\n", ["line 3", "iconv -f WINDOWS-1252 -t UTF-8 "]),
         ("t.csv", "x1,x2\n1,2\n".encode("utf-16"), ["iconv -f UTF-16 -t UTF-8 "]),
@@ -67,18 +64,9 @@ def test_the_command_that_converts_a_file_works_as_it_stands(
     monkeypatch.chdir(tmp_path)
     answer = parity("predict", xor_package, name)
     command = answer.err[min(found for word in ("iconv", "gunzip") if (found := answer.err.find(word)) >= 0) :]
-    subprocess.run(command, shell=True, check=True)
+    subprocess.run(["sh", "-c", command], check=True)
     (converted,) = tmp_path.glob("*-utf8.csv")
     assert parity("predict", xor_package, converted).out.startswith("näme,x1,x2,label")
-
-
-@pytest.mark.parametrize("name", ["t.npy", "t.csv", "t.npz"])
-def test_a_table_for_a_model_without_rows_names_the_way_from_python(parity, tmp_path: Path, name: str) -> None:
-    np.save(tmp_path / "t.npy", np.zeros((3, 1, 2), np.float32))
-    np.savez(tmp_path / "t.npz", series=np.zeros((3, 1, 2), np.float32))
-    (tmp_path / "t.csv").write_text("x1\n1\n")
-    answer = parity("predict", DATA / "series", tmp_path / name)
-    assert answer.is_refused(1, "not rows of a table", "Predictor(package).run({'"), answer
 
 
 @pytest.mark.parametrize(
