@@ -44,6 +44,7 @@ function measure() {
   const { scrollWidth, clientWidth } = document.documentElement;
   return {
     overflow: scrollWidth - clientWidth,
+    cut: [...document.querySelectorAll("[aria-label=Metrics]")].some((box) => box.scrollWidth > box.clientWidth),
     background: numbers(style(document.body).backgroundColor),
     ink: numbers(style(document.body).color),
     chartInk: numbers(style(document.querySelector("figure svg text")).fill),

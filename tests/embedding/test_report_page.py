@@ -92,6 +92,7 @@ def contrast(one: list[float], other: list[float]) -> float:
 def test_the_page_loads_nothing_and_fits_every_window(looked: list[dict[str, Any]]) -> None:
     for one in looked:
         assert one["problems"] == [] and one["overflow"] <= 0, one
+        assert not one["cut"], one  # what a metric means is read without scrolling sideways
         assert one["charts"] >= 4 and (one["doubled"], one["broken"]) == (0, 0), one
         assert one["tallest"] < 250, one  # no column is squeezed until its words stand one letter a line
         assert one["smallest"] >= 8, one  # pixels of a line of text in a chart

@@ -1,5 +1,7 @@
+import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,7 +18,9 @@ AS_LOGITS = ["logits" if option == "probabilities" else option for option in OPT
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
-    torch.save(modules.NotebookClassifier(2, 4, 1).state_dict(), tmp_path / "w.pt")
+    state_dict = modules.NotebookClassifier(2, 4, 1).state_dict()
+    torch.save(state_dict, tmp_path / "w.pt")
+    (tmp_path / "w.pkl").write_bytes(pickle.dumps(state_dict))
     return tmp_path / "w.pt"
 
 
@@ -41,11 +45,20 @@ def test_an_external_module_is_exported_from_the_command_line(parity, weights: P
     ("source", "options", "code", "word"),
     [
         ("absent", [], 1, "is not a run"),
-        ("absent:Net", ["--weights", "w.pt"], 1, "cannot import absent"),
+        ("w.pt", [], 1, "parity export package.module:Class TARGET --weights w.pt"),
+        ("absent:Net", ["--weights", "w.pt"], 1, "No module named 'absent'; modules are imported from "),
+        ("tests/export/modules.py:Net", [], 1, "without .py: tests.export.modules:Net"),
         ("tests.export.modules:Absent", ["--weights", "w.pt"], 1, "no callable 'Absent'"),
         ("tests.export.modules:not_a_module", ["--weights", "w.pt"], 1, "gives a int"),
         ("tests.export.modules:broken", ["--weights", "w.pt"], 1, "vocabulary.txt"),
-        (MODULE, ["--weights", "w.pt"], 1, "num_inputs"),
+        (
+            MODULE,
+            ["--weights", "w.pt", "--arg", "num_inputs=2"],
+            1,
+            "give it --arg num_hidden=VALUE --arg num_outputs=VALUE",
+        ),
+        (MODULE, ["--weights", "w.pt", *OPTIONS[:6]], 1, "as in --input 'x: float32[batch, 2]'"),
+        (MODULE, ["--weights", "w.pkl", *OPTIONS], 1, "does not load as tensors alone"),
         (MODULE, [], 1, "num_inputs"),
         (MODULE, OPTIONS, 1, "are random (two calls differ in linear1.weight"),
         (MODULE, ["--weights", "absent.pt", *OPTIONS], 1, "no weights file"),
@@ -69,6 +82,20 @@ def test_a_mistake_has_its_exit_code_and_its_word(
     assert "Traceback" not in answer.err
     assert code == 2 or len(answer.err.splitlines()) == 1, answer
     assert sorted(weights.parent.iterdir()) == before
+
+
+def test_a_table_for_a_model_without_rows_names_the_way_from_python(parity, tmp_path: Path) -> None:
+    torch.save(torch.nn.Bilinear(2, 2, 3).state_dict(), tmp_path / "w.pt")
+    sizes = [f"--arg={name}" for name in ("in1_features=2", "in2_features=2", "out_features=3")]
+    inputs = [f"--input=input{index}: float32[batch, 2]" for index in (1, 2)]
+    exported = parity("export", "torch.nn:Bilinear", tmp_path / "p", "--weights", tmp_path / "w.pt", *sizes, *inputs,
+                      "--task", "multiclass", "--effort", "quick", "--no-plots")  # fmt: skip
+    assert exported.code == 0, exported
+    np.save(tmp_path / "t.npy", np.zeros((3, 2), np.float32))
+    np.savez(tmp_path / "t.npz", input1=np.zeros((3, 2), np.float32))
+    for name in ("t.npy", "t.npz"):
+        answer = parity("predict", tmp_path / "p", tmp_path / name)
+        assert answer.is_refused(1, "not rows of a table", "run({'input1': ..., 'input2': ...})"), answer
 
 
 def test_a_module_of_int32_goes_the_whole_line(parity, tmp_path: Path) -> None:

@@ -332,6 +332,35 @@ def test_a_module_that_returns_another_of_its_values_is_not_covered() -> None:
     assert derive_bounds(graph).model.torch_gaps == ["torch returns another of its values than the graph"]
 
 
+class Padded(nn.Module):
+    """In eval mode torch packs the rows in a nested tensor, which has no sizes and is none of numpy's arrays."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(4, 2, 8, batch_first=True)
+        self.encoder, self.out = nn.TransformerEncoder(layer, 1), nn.Linear(4, 1)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return self.out(self.encoder(x, src_key_padding_mask=mask == 0)[:, 0])
+
+
+def test_a_padded_encoder_is_certified_as_a_graph_alone(recwarn: pytest.WarningsRecorder) -> None:
+    torch.manual_seed(0)
+    inputs = ["x: float32[batch, 3, 4]", "mask: int64[batch, 3] in 0..1, prefix"]
+    source = source_from_module(Padded(), inputs, BINARY, "padded")
+    model = derive_bounds(attach_head(trace(source, ExportOptions()))).model
+    assert model.torch_gaps and any("transformer_encoder_layer" in gap for gap in model.torch_gaps)
+    assert f"; {len(model.torch_gaps) - 3} reasons more in parity.json" in model.subject()
+    assert not [warning for warning in recwarn if "nested" in str(warning.message)]
+
+
+def test_a_sum_over_a_dimension_with_a_name_says_how_to_fix_its_size() -> None:
+    inputs = ["x: float32[batch, time, 4]", "mask: int64[batch, time] in 0..1, prefix"]
+    source = source_from_module(Padded(), inputs, BINARY, "padded")
+    with pytest.raises(CannotCertifyError, match="dynamic dimension.*give the inputs that have it a number"):
+        derive_bounds(attach_head(trace(source, ExportOptions())))
+
+
 class WithAlpha(nn.Module):
     """The exporter multiplies 0.1 by 3.3 beforehand; torch does it itself."""
 

@@ -1,5 +1,7 @@
 """Tables, arrays and options that ``parity predict`` refuses, each with one line."""
 
+import gzip
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +16,10 @@ import pytest
         ("t.csv", b"x1;x2;a,b\n1;2;3\n", ["no column 'x1'", "--delimiter ';'"]),
         ("t.csv", b"x1\tx2\ta,b\n1\t2\t3\n", ["--delimiter tab"]),
         ("t.csv", b'x1,x2\n"0,5",1\n', ["row 1: x1 is '0,5', a number with a decimal comma", "--decimal ,"]),
+        ("t.csv", b"x1,x2\n$1,50 %\n", ["row 1: x1 is '$1'", "--currency '$' --percent (45% is then 0.45)"]),
         ("t.csv", b"0.1,0.2\n0.3,0.4\n", ["no column 'x1'", "--header"]),
-        ("t.csv", b"x1,x2\n1,2\n\xe9,2\n", ["line 3", "UTF-8"]),
-        ("t.csv", "x1,x2\n1,2\n".encode("utf-16"), ["UTF-16"]),
+        ("t.csv", b"x1,x2\n1,2\n\xe9,2\n", ["line 3", "iconv -f WINDOWS-1252 -t UTF-8 "]),
+        ("t.csv", "x1,x2\n1,2\n".encode("utf-16"), ["iconv -f UTF-16 -t UTF-8 "]),
         ("t.csv", "x1,x2\n1,2\n".encode("utf-16-le"), ["UTF-16"]),
         ("t.csv", b"\x1f\x8b\x08\x00", ["gzip"]),
         ("t.csv", b"PK\x03\x04", ["spreadsheet"]),
@@ -50,6 +53,20 @@ def test_a_file_that_is_no_table_is_one_line(
     assert [path.name for path in tmp_path.iterdir()] == [name]
     (tmp_path / "good.csv").write_text("x1,x2\n1,0\n")
     assert parity("evaluate", xor_package, tmp_path / name).is_refused(1, name)
+
+
+@pytest.mark.parametrize(("name", "encoding"), [("t 1.csv", "cp1252"), ("t.csv.gz", "cp1252"), ("t.csv", "utf-16")])
+def test_the_command_that_converts_a_file_works_as_it_stands(
+    parity, xor_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, encoding: str
+) -> None:
+    text = "näme,x1,x2\nö,0,1\n".encode(encoding)
+    (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith("gz") else text)
+    monkeypatch.chdir(tmp_path)
+    answer = parity("predict", xor_package, name)
+    command = answer.err[min(found for word in ("iconv", "gunzip") if (found := answer.err.find(word)) >= 0) :]
+    subprocess.run(["sh", "-c", command], check=True)
+    (converted,) = tmp_path.glob("*-utf8.csv")
+    assert parity("predict", xor_package, converted).out.startswith("näme,x1,x2,label")
 
 
 @pytest.mark.parametrize(

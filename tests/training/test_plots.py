@@ -1,7 +1,7 @@
 """What the pictures of an evaluation show, and what they say that they leave out."""
 
 import json
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +172,15 @@ def test_features_on_pages_share_an_axis_and_a_long_label_stays_within_the_pictu
     figure.canvas.draw()
     box = figure.axes[0].xaxis.label.get_window_extent()
     assert box.x0 >= 0 and box.x1 <= figure.bbox.width and "1980 that" in figure.axes[0].get_xlabel()
+
+
+def test_the_ticks_of_large_numbers_do_not_collide() -> None:
+    output = {"target": "price", "means": [1.0, 2.0]}
+    features = [{"name": "mileage", "kind": "numeric", "values": [0, 400_000], "outputs": [output]}] * 2
+    figure = draw_dependences({"of": "value", "features": features})
+    figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels() if label.get_text()]
+    assert len(boxes) > 2 and all(left.x1 < right.x0 for left, right in pairwise(boxes)), boxes
 
 
 def test_any_name_can_be_drawn() -> None:

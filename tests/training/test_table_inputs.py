@@ -316,3 +316,13 @@ def test_a_category_that_no_graph_can_hold_counts_as_unknown(tmp_path: Path) -> 
     assert training_data.indices[:3, 0].tolist() == [3, 1, 2]
     found = predict_test_rows(run).inputs[1]
     assert torch.equal(found, training_data.indices[training_data.split.test].long())
+
+
+@pytest.mark.parametrize(("yes", "no", "is_told"), [("ja", "nein", True), ("yes", "no", False)])
+def test_a_positive_class_that_means_no_is_told_with_the_option(
+    parity, tmp_path: Path, yes: str, no: str, is_told: bool
+) -> None:
+    rows = "".join(f"{index % 7},{yes if index % 3 else no}\n" for index in range(60))
+    (tmp_path / "t.csv").write_text(f"x,left\n{rows}")
+    answer = parity("train", tmp_path / "t.csv", "--target", "left", "--epochs", "1", "--out", tmp_path / "run")
+    assert answer.code == 0 and (f"--positive {yes} predicts that of {yes}" in answer.err) == is_told, answer

@@ -5,6 +5,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from parity_runtime import InputError
@@ -29,9 +30,21 @@ def resolve_callable(location: str) -> Callable[..., Any]:
         module: Any = importlib.import_module(module_name)
         found = functools.reduce(lambda one, part: getattr(one, part, None), name.split("."), module)
     except (Exception, SystemExit) as error:  # the user's own code
-        raise InputError(f"cannot import {module_name}: {type(error).__name__}: {first_line(error)}") from error
+        reason, hint = f"{type(error).__name__}: {first_line(error)}", _way_out(module_name, name, error)
+        raise InputError(f"cannot import {module_name}: {reason}{hint}") from error
     if not callable(found):
         meant = did_you_mean(name.partition(".")[0], dir(module))
         raise InputError(f"{module_name} has no callable {name!r}{meant}")
     network: Callable[..., Any] = found
     return network
+
+
+def _way_out(module_name: str, name: str, error: BaseException) -> str:
+    """Return how to write a file's name as a module, or from where modules are imported; nothing of other failures."""
+    if "/" in module_name or module_name.endswith(".py"):
+        dotted = ".".join(Path(module_name.removesuffix(".py")).parts)
+        return f"; write a module's name with dots, and without .py: {dotted}:{name}"
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    if missing is None or not f"{module_name}.".startswith(f"{missing}."):
+        return ""  # a module that it imports itself
+    return f"; modules are imported from {Path.cwd()}, and from where Python finds them"

@@ -128,6 +128,8 @@ class Run:
                 raise InputError(
                     f"{path} has not finished: its training is in {unfinished.name} beside it; {_to_continue(path)}"
                 )
+            if path.is_file():
+                raise InputError(f"{path} is a file, and a run is a folder; {_of_weights(path)}")
             raise InputError(f"{path} is not a run: it has no {RECIPE}; write one with parity train")
         return cls(path, Recipe.from_json(read_json(recipe), str(recipe)))
 
@@ -211,6 +213,14 @@ class Run:
         if not (self.path / STATE_DICT).is_file():
             finished = self.path.with_name(self.path.name.removesuffix(UNFINISHED))
             raise InputError(f"{self.path} has no {STATE_DICT}: its training did not finish; {_to_continue(finished)}")
+
+
+def _of_weights(path: Path) -> str:
+    """Return how a file of weights is exported; it does not say which network it is of."""
+    return "to export weights, name the class that they are of: " + either(
+        "load_module('package.module:Class', weights)",
+        f"parity export package.module:Class TARGET --weights {shlex.quote(str(path))} --input ...",
+    )
 
 
 def _to_continue(path: Path) -> str:

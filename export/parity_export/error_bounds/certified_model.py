@@ -20,6 +20,9 @@ from parity_runtime.inference.input_validation import Arrays, table_inputs
 from parity_runtime.inference.probability_bound import OF_LOGITS
 from parity_runtime.package.loader import load_model
 from parity_runtime.package.manifest import REPORT, Package
+from parity_runtime.printable import counted
+
+_TOLD = 3  # reasons one by one; parity.json has them all
 
 
 def is_bounded(bound: NDArray[Any]) -> NDArray[np.bool_]:
@@ -106,8 +109,11 @@ class CertifiedModel:
         """Return what the certificate speaks for, for a person."""
         if self.torch_gaps is None:
             return "the graph alone, because it was exported without error bounds"
-        gaps = "; ".join(self.torch_gaps)
-        return f"the graph alone, because {gaps}" if gaps else "the graph and the torch module"
+        if not self.torch_gaps:
+            return "the graph and the torch module"
+        more = len(self.torch_gaps) - _TOLD
+        rest = f"; {counted(more, 'reason')} more in parity.json" if more > 0 else ""
+        return f"the graph alone, because {'; '.join(self.torch_gaps[:_TOLD])}{rest}"
 
     def precision(self) -> str:
         """Return for which backends it is known how exact their elementary functions are."""

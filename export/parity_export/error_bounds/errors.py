@@ -15,6 +15,9 @@ WITH_RULES = (
 )
 """The ways out where an operator has no rule."""
 
+FIXED_SIZE = "give the inputs that have it a number in its place, such as 128 for a dimension named time"
+"""The way out where a rule must know the size of a dimension that has a name."""
+
 
 def refusal(node: ir.Node, reason: str = "", way_out: str = "") -> CannotCertifyError:
     """Return the error that names a node."""

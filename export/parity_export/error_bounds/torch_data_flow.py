@@ -68,7 +68,7 @@ class TorchFlow(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for value in tree_leaves((args, kwargs)):
             if isinstance(value, int | float):
                 self.numbers.add(_digest_of(value))
-            elif isinstance(value, torch.Tensor) and value.dtype == torch.float32:
+            elif isinstance(value, torch.Tensor) and value.dtype == torch.float32 and _is_dense(value):
                 self.numbers.add(digest(value.detach().numpy()))
         operands = self._operands(name, args)
         result = func(*args, **kwargs)
@@ -103,6 +103,11 @@ class TorchFlow(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _name(self, tensor: torch.Tensor, value: bytes) -> None:
         self._kept.append(tensor)
         self._prints[id(tensor)] = value
+
+
+def _is_dense(value: torch.Tensor) -> bool:
+    """Say whether numpy can show a tensor: not the nested one, in which nn.TransformerEncoder packs padded rows."""
+    return value.layout is torch.strided and not value.is_nested
 
 
 def _digest_of(value: float) -> bytes:

@@ -8,6 +8,7 @@ order; `Binding.note` says so. What the module returns goes through the `OutputC
 import contextlib
 import inspect
 import textwrap
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -59,7 +60,9 @@ class Binding:
             tensors = tuple(tensor.float() if tensor.dtype in HALF else tensor for tensor in tensors)
         bound = self.arguments(tensors)
         bound.arguments = with_caches(bound.arguments)
-        with AsFloat32() if self.as_float32 else contextlib.nullcontext():
+        with AsFloat32() if self.as_float32 else contextlib.nullcontext(), warnings.catch_warnings():
+            # nn.TransformerEncoder packs padded rows so; it is torch's choice, and no one else's.
+            warnings.filterwarnings("ignore", "The PyTorch API of nested tensors", UserWarning)
             returned = self.module(*bound.args, **bound.kwargs)
         return self.outputs.pick(returned)
 
@@ -170,6 +173,12 @@ def bind(module: nn.Module | Binding, inputs: Sequence[TensorSpec]) -> Binding:
             f"{', '.join(missing)}; add an input of that name"
         )
     return binding
+
+
+def required_names(module: nn.Module) -> list[str]:
+    """Return the parameters of a module's ``forward`` that must be given, or else the first one that may be."""
+    signature = _signature(module)
+    return _required(signature) or [*_named(signature)][:1] or ["features"]
 
 
 def _groups(signature: inspect.Signature, names: Sequence[str]) -> tuple[Groups, bool]:

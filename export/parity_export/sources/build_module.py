@@ -18,6 +18,8 @@ from parity_runtime.printable import counted
 from parity_training.callables import resolve_callable
 from parity_training.weights.fit_weights import ShapeError
 
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
 
 @dataclass(frozen=True)
 class ModuleFactory:
@@ -62,11 +64,11 @@ class ModuleFactory:
         Raises:
             InputError: it fails, or gives no module.
         """
-        first = () if self.folder is None else (self.folder,)
         try:
-            module = self.build(*first, **{**self.arguments, **changed})
+            module = self.build(*self._first(), **{**self.arguments, **changed})
         except (Exception, SystemExit) as error:  # the user's own code
-            raise InputError(f"{self.location}({self._spelled()}) failed: {first_line(error)}") from error
+            said = f"{self.location}({self._spelled()}) failed: {first_line(error)}{self._not_given(changed)}"
+            raise InputError(said) from error
         if not isinstance(module, nn.Module):
             raise InputError(f"{self.location} gives a {type(module).__name__}, not a torch.nn.Module")
         return bare(module)
@@ -117,6 +119,26 @@ class ModuleFactory:
         given = {name: parameter.default for name, parameter in parameters.items()} | dict(self.arguments)
         return {name: value for name, value in given.items() if isinstance(value, int) and not isinstance(value, bool)}
 
+    def _not_given(self, changed: Mapping[str, Any]) -> str:
+        """Return how to give the arguments that have no default and were not given; nothing where all were."""
+        try:
+            inspect.signature(self.build).bind(*self._first(), **{**self.arguments, **changed})
+        except ValueError:  # of a class that is written in C
+            return ""
+        except TypeError:
+            parameters = [one for one in inspect.signature(self.build).parameters.values() if one.kind in _NAMED]
+            names = [
+                one.name
+                for one in parameters[len(self._first()) :]
+                if one.default is one.empty and one.name not in {**self.arguments, **changed}
+            ]
+            ways = either(
+                "arguments={" + ", ".join(f"{name!r}: ..." for name in names) + "}",
+                " ".join(f"--arg {name}=VALUE" for name in names),
+            )
+            return f"; give it {ways}" if names else ""
+        return ""
+
     def _has_shape(self, error: ShapeError, changed: dict[str, int]) -> bool:
         try:
             tensor = self(**changed).state_dict().get(error.name)
@@ -124,9 +146,11 @@ class ModuleFactory:
             return False
         return tensor is not None and tuple(tensor.shape) == error.found
 
+    def _first(self) -> tuple[str, ...]:
+        return () if self.folder is None else (self.folder,)
+
     def _spelled(self) -> str:
-        first = [] if self.folder is None else [repr(self.folder)]
-        return ", ".join([*first, *(f"{name}={value!r}" for name, value in self.arguments.items())])
+        return ", ".join([*map(repr, self._first()), *(f"{name}={value!r}" for name, value in self.arguments.items())])
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from onnx import ModelProto
 from torch import nn
 
 from parity_export.onnx_module.graph_module import GraphModule
-from parity_export.sources.argument_binding import Binding, bare, bind
+from parity_export.sources.argument_binding import Binding, bare, bind, required_names
 from parity_export.sources.example_inputs import Example
 from parity_export.sources.half_precision import BFloat16Watch, half_inputs, in_float32, in_float32_spec
 from parity_export.sources.infer_domains import blind_masks
@@ -192,8 +192,8 @@ def source_from_module(
     """
     if not inputs:
         raise InputError(
-            "say what the module takes, one for each argument of its forward: "
-            + argument("inputs", ["features: float32[batch, 2]"], option="--input")
+            "say of each argument of the module's forward which dtype and shape it has, as in "
+            + argument("inputs", [f"{name}: float32[batch, 2]" for name in required_names(module)], option="--input")
         )
     options, specs = probes or ProbeOptions(), specifications(inputs)
     module, converted = _computing_in_float32(_eval_copy(bare(module)))

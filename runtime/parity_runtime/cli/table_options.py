@@ -11,6 +11,7 @@ from parity_runtime.cli.sectioned_help import section
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
 from parity_runtime.tables.cell_values import MISSING_TOKENS
+from parity_runtime.tables.feature_columns import check_takes_rows
 from parity_runtime.tables.read_options import FORMATS, ReadOptions
 
 if TYPE_CHECKING:
@@ -65,9 +66,15 @@ def read_options(given: dict[str, Any]) -> ReadOptions:
 
 
 def table_file(contract: ModelContract, name: str, options: ReadOptions) -> "TableFile":
-    """Return the table that the options describe, as the model reads it."""
+    """Return the table that the options describe, as the model reads it.
+
+    Raises:
+        InputError: the model takes no rows of a table.
+        click.UsageError: an option does not go with the file's format.
+    """
     from parity_runtime.tables.table_file import TableFile  # noqa: PLC0415 -- with every format's reader
 
+    check_takes_rows(contract)
     columns = [feature.name for feature in contract.row_features]
     try:
         return TableFile.named(name, options, trained=contract.missing_values, columns=columns, tell=tell)

@@ -137,7 +137,7 @@ def _cell(contract: ModelContract, feature: Feature, chunk: Chunk) -> ExplainedC
         if index == MISSING_INDEX:
             return told(f"index {index}", "missing", no_answer)
         hint = did_you_mean(cells[0], feature.categories) if index == UNKNOWN_INDEX else ""
-        unknown = f"unknown: the model has no index for it{hint}"
+        unknown = f"unknown: no category of the training{hint}"
         return told(f"index {index}", *(("unknown", unknown) if index == UNKNOWN_INDEX else (None, "")))
     graph = _rounded(contract, feature, cells)
     if np.isnan(graph[0]) if graph.dtype.kind == "f" else graph[0] == MISSING_TIMESTAMP:

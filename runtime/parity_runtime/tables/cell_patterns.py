@@ -78,14 +78,32 @@ def spelling(cells: Iterable[str], values: CellValues, *, has_decimals: bool = F
     named = [{**options, **_with_decimal(separator, values)} for separator in choices or [{}]]
     ways = [arguments(way) for way in named]
     if len(ways) == 1:
-        percent = " (45% is then 0.45)" if "percent" in options else ""
-        return Pattern(tuple(found), what, f"read it with {ways[0]}{percent}", named[0])
+        return Pattern(tuple(found), what, _read_with(named[0]), named[0])
     digits = next(amount.digits for amount in amounts if _kind(_turned(amount.digits, values.decimal)) == "either")
     whole, fraction = (_turned(digits, values.decimal).replace(",", sign) for sign in ("", "."))
     way_out = f"read it with {ways[0]} if {digits} is {whole}, or with {ways[1]} if it is {fraction}"
     if values.decimal == ",":  # other cells show it, or the caller says so: another sign would refuse those
         way_out = f"read it with {ways[0]} if {digits} is {whole}; if it is {fraction}, write it with a decimal comma"
     return Pattern(tuple(found), what, way_out)
+
+
+def reading_all(patterns: Iterable[Pattern]) -> str:
+    """Return how to read several columns at once; nothing where they contradict each other, or one says it all."""
+    together: dict[str, Value] = {}
+    found = [pattern.options for pattern in patterns if pattern.options]
+    for options in found:
+        for name, value in options.items():
+            if name == "currency" and isinstance(value, tuple):
+                known = together.get(name)
+                value = tuple(sorted({*value, *(known if isinstance(known, tuple) else ())}))  # noqa: PLW2901
+            elif together.get(name, value) != value:
+                return ""
+            together[name] = value
+    return _read_with(together) if len(found) > 1 else ""
+
+
+def _read_with(options: Options) -> str:
+    return f"read it with {arguments(options)}" + " (45% is then 0.45)" * ("percent" in options)
 
 
 def _with_decimal(separator: Options, values: CellValues) -> Options:

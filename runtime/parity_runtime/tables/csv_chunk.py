@@ -1,11 +1,11 @@
 """Rows of CSV: their bytes as they stand in the file, read into cells or numbers where that is wanted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from parity_runtime.tables.chunk import Refusal, Refused, shown
 from parity_runtime.tables.plain_numbers import Layout, plain_numbers, regular
 from parity_runtime.tables.plain_texts import plain_texts
 from parity_runtime.tables.text_chunk import TextChunk
+
+if TYPE_CHECKING:
+    from parity_runtime.tables.cell_patterns import Pattern
 
 
 @dataclass(frozen=True)
@@ -165,6 +168,7 @@ class CsvChunk(TextChunk):
 
     def _read_cells(self, names: Sequence[str], indices: list[int]) -> tuple[NDArray[np.float64], Refused]:
         refused = dict(self.malformed)
+        spelled: dict[str, tuple[dict[int, str], Pattern | None]] = {}
         matrix = np.full((len(self), len(names)), np.nan)
         cells = [[""] * len(self.columns) if row in refused else row_cells for row, row_cells in enumerate(self.cells)]
         for place, (name, index) in enumerate(zip(names, indices, strict=True)):
@@ -172,10 +176,12 @@ class CsvChunk(TextChunk):
             try:
                 matrix[:, place] = np.fromiter(map(self.values.number, column), np.float64, len(column))
             except ValueError:
-                self._read_column(matrix[:, place], name, column, refused)
+                spelled[name] = self._read_column(matrix[:, place], column)
+        _refuse_spelled(spelled, refused)
         return matrix, refused
 
-    def _read_column(self, out: NDArray[np.float64], name: str, column: list[str], refused: Refused) -> None:
+    def _read_column(self, out: NDArray[np.float64], column: list[str]) -> tuple[dict[int, str], "Pattern | None"]:
+        """Write a column's numbers to ``out``; return the cells that are none, by row, and how those are spelled."""
         from parity_runtime.tables.cell_patterns import spelling  # noqa: PLC0415 -- few tables need it
 
         odd = {}
@@ -185,11 +191,7 @@ class CsvChunk(TextChunk):
             except ValueError:
                 odd[row] = cell
         has_decimals = any(self.values.decimal in column[row] for row in np.flatnonzero(~np.isnan(out)))
-        found = spelling(odd.values(), self.values, has_decimals=has_decimals)
-        problem = f"{found.what}; {found.way_out}" if found else "not a number"
-        for row, cell in odd.items():
-            why = problem if found is None or cell in found.cells else "not a number"
-            refused.setdefault(row, Refusal(f"{name} is {shown(cell)}, {why}", name))
+        return odd, spelling(odd.values(), self.values, has_decimals=has_decimals)
 
     def hint(self, name: str) -> str:
         """Return whether another delimiter, or a missing header, may be why a name is no column."""
@@ -200,6 +202,20 @@ class CsvChunk(TextChunk):
         if not _looks_like_data(self.columns):
             return ""
         return f" (is its header missing? name its columns with {argument('header')})"
+
+
+def _refuse_spelled(spelled: Mapping[str, tuple[dict[int, str], "Pattern | None"]], refused: Refused) -> None:
+    """Refuse the rows of cells that are no numbers; the way out reads all columns at once."""
+    if not spelled:
+        return
+    from parity_runtime.tables.cell_patterns import reading_all  # noqa: PLC0415 -- few tables need it
+
+    together = reading_all([found for _, found in spelled.values() if found is not None])
+    for name, (odd, found) in spelled.items():
+        way_out = together if found and found.options and together else found and found.way_out
+        for row, cell in odd.items():
+            why = f"{found.what}; {way_out}" if found and cell in found.cells else "not a number"
+            refused.setdefault(row, Refusal(f"{name} is {shown(cell)}, {why}", name))
 
 
 def _looks_like_data(columns: Sequence[str]) -> bool:

@@ -13,8 +13,10 @@ from parity_runtime.tables.cell_values import PLAIN, CellValues
 from parity_runtime.tables.chunk import refuse_doubled
 from parity_runtime.tables.csv_chunk import CsvChunk, CsvHeader
 from parity_runtime.tables.line_blocks import LineBlocks, count_newlines, without_empty_lines
+from parity_runtime.tables.other_encoding import UTF_16, WINDOWS, to_utf8
 
 _BOM = b"\xef\xbb\xbf"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _LONGEST_HEADER = 2**24  # bytes
 _LONGEST_CELL = 2**24  # bytes; a quote that is left open would take the rest of the file
 _DELIMITERS = ",;\t|"
@@ -22,7 +24,6 @@ _SAMPLED = 1024  # rows that show the decimal sign
 _QUOTED = re.compile(rb'"[^"]*(?:"|$)')
 _OTHER_FILES = {b"\x1f\x8b": "gzip: give it a name that ends in .gz, or decompress it first",
                 b"PK\x03\x04": "a zip file or a spreadsheet: save it as CSV",
-                b"\xff\xfe": "UTF-16: convert it to UTF-8", b"\xfe\xff": "UTF-16: convert it to UTF-8",
                 b"PAR1\x15": "Parquet: name it .parquet", b"\x93NUMPY": "an array: name it .npy"}  # fmt: skip
 
 
@@ -218,14 +219,18 @@ class _Reader:
             return block.decode()
         except UnicodeDecodeError as error:
             line = before + block[: error.start].count(b"\n") + 1
-            raise InputError(f"{self._where}, line {line}: not UTF-8; convert the file to UTF-8 first") from error
+            raise InputError(
+                f"{self._where}, line {line}: not UTF-8; convert it, as from {WINDOWS}: {to_utf8(self._where, WINDOWS)}"
+            ) from error
 
     def _refuse_other_files(self) -> None:
         for start, hint in _OTHER_FILES.items():
             if self._first.startswith(start):
                 raise InputError(f"{self._where} is not CSV but {hint}")
+        if self._first.startswith(_UTF_16):
+            raise InputError(f"{self._where} is UTF-16; convert it: {to_utf8(self._where, UTF_16)}")
         if b"\0" in self._first:
-            raise InputError(f"{self._where} is not text, or UTF-16: convert it to UTF-8")
+            raise InputError(f"{self._where} is not text, or UTF-16; convert it: {to_utf8(self._where, UTF_16)}")
         if len(self._first) == _LONGEST_HEADER or b"\r" in self._first.rstrip(b"\r\n"):
             raise InputError(f"{self._where} has no newline at the end of its first line; end its lines with newlines")
 

@@ -65,7 +65,11 @@ def check_takes_rows(contract: ModelContract) -> None:
     """
     named = {feature.input for feature in contract.features}
     if not named or any(spec.name not in named for spec in contract.inputs):
-        raise InputError(f"{contract.name} takes {', '.join(map(str, contract.inputs))}, not rows of a table")
+        given = ", ".join(f"{spec.name!r}: ..." for spec in contract.inputs)
+        raise InputError(
+            f"{contract.name} takes {', '.join(map(str, contract.inputs))}, not rows of a table; give it arrays in "
+            f"Python: Predictor(package).run({{{given}}})"
+        )
 
 
 _FILL: dict[str, Any] = {"f": 0.0, "O": MISSING_CATEGORY, "i": MISSING_TIMESTAMP}

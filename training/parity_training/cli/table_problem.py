@@ -6,8 +6,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from parity_runtime.arguments import argument
 from parity_runtime.cli.echo import echo_line
 from parity_runtime.cli.table_options import read_options, tell
+from parity_runtime.contract import ModelContract
 from parity_runtime.printable import counted
 from parity_runtime.tables.cell_values import left_out_rows
 from parity_training.data.columns import Columns
@@ -21,6 +23,7 @@ from parity_training.recipe import Recipe
 from parity_training.reports.column_report import column_report, column_warnings
 
 _SHOWN_CLASSES = 10
+_WORDS_FOR_NO = {"no", "n", "nein", "non", "nej", "nee", "nie", "nei", "ne", "net", "нет", "false", "negative"}
 
 
 def table_problem(data: str, out: Path, given: dict[str, Any]) -> tuple[Problem, int]:
@@ -79,6 +82,15 @@ def _of_rows(problem: Problem) -> list[str]:
     return [text.format(source[name]) for name, text in said.items() if source.get(name)]
 
 
+def _of_positive(contract: ModelContract) -> list[str]:
+    """Return how to predict the other class, where the positive one, the second by default, is a word for no."""
+    if contract.task != "binary" or str(contract.positive).casefold() not in _WORDS_FOR_NO:
+        return []
+    other = str(contract.classes[0])
+    way_out = argument("positive", other)
+    return [f"the model predicts the probability of {contract.positive}; {way_out} predicts that of {other}"]
+
+
 def _described(columns: Columns, problem: Problem) -> list[str]:
     """Return what a table turned out to be, as a person reads it."""
     contract = problem.contract
@@ -92,7 +104,7 @@ def _described(columns: Columns, problem: Problem) -> list[str]:
         f"{contract.task}{classes}{positive}: {counted(len(contract.features), 'feature')}, "
         f"{counted(train, 'row')} to train on, {validation} to validate, {test} held out",
     ]
-    lines += _of_rows(problem)
+    lines += [*_of_rows(problem), *_of_positive(contract)]
     if imputed:
         lines.append(f"missing cells are filled with their column's mean, in {counted(imputed, 'column')}")
     if columns.without_target:

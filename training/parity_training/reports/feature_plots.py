@@ -109,6 +109,7 @@ def _draw(axes: Axes, feature: dict[str, Any], means: list[float], color: str, l
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     elif feature["kind"] == "numeric":
         axes.plot(feature["values"], means, color=color, label=label, marker="o", markersize=3)
+        axes.xaxis.set_major_locator(MaxNLocator(_MOST_TICKS))
     else:
         names = class_names([_cell(feature, value) for value in feature["values"]])
         axes.plot(range(len(names)), means, color=color, label=label, marker="o", linestyle="none", markersize=7)

@@ -16,7 +16,7 @@ _MEANINGS = {
     "f1": "harmonic mean of precision and recall; 1 is best",
     "roc_auc": "area under the ROC curve; 1 is best, 0.5 is chance",
     "average_precision": "area under precision over recall; 1 is best",
-    "calibration_error": "mean difference of predicted probability and observed frequency; 0 is best",
+    "calibration_error": "mean difference of the predicted class's probability and how often it is right; 0 is best",
     "tn": "negative rows that are predicted as negative",
     "fp": "negative rows that are predicted as positive",
     "fn": "positive rows that are predicted as negative",

@@ -2,6 +2,7 @@
 
 import io
 import os
+import warnings
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -36,7 +37,9 @@ def load_object(path: Path) -> Any:
         try:
             refuse_damaged(file, path)
             refuse_bombs(file, path)
-            loaded = torch.load(file, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Detected pickle protocol")  # the error below says what to do
+                loaded = torch.load(file, map_location="cpu", weights_only=True)
             refuse_grown(loaded, os.fstat(file.fileno()).st_size, path)
         except InputError:
             raise

@@ -6,7 +6,7 @@ import onnx_ir as ir
 from parity_export.error_bounds.aten_operator import AtenOperator
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
-from parity_export.error_bounds.errors import refusal
+from parity_export.error_bounds.errors import FIXED_SIZE, refusal
 from parity_export.error_bounds.operator_rule import OperatorRule, WorstCase
 from parity_export.error_bounds.operators.shared.windows import summed_again
 from parity_export.error_bounds.operators.shared.worst_case_graphs import one_and_halves_lost
@@ -22,7 +22,7 @@ def cumulative_sum(builder: BoundBuilder, node: ir.Node) -> Bound:
         raise refusal(node, "how many numbers it sums is unknown")
     size = x.shape[int(axis.reshape(()))]
     if not isinstance(size, int):
-        raise refusal(node, "it sums over a dynamic dimension")
+        raise refusal(node, "it sums over a dynamic dimension", FIXED_SIZE)
     return summed_again(builder, node, size, size)
 
 

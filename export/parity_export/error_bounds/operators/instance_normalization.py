@@ -5,7 +5,7 @@ import onnx_ir as ir
 
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
-from parity_export.error_bounds.errors import refusal
+from parity_export.error_bounds.errors import FIXED_SIZE, refusal
 from parity_export.error_bounds.operator_rule import Node, OperatorRule, WorstCase
 from parity_export.error_bounds.operators.shared.inner_products import attribute, weight_constant
 from parity_export.error_bounds.operators.shared.normalization import Normalization, normalized
@@ -17,7 +17,7 @@ def instance_normalization(builder: BoundBuilder, node: ir.Node) -> Bound:
     x = builder.operand(node)
     sizes = [] if x.shape is None else list(x.shape)[2:]
     if not sizes or not all(isinstance(size, int) for size in sizes):
-        raise refusal(node, "it normalizes over a dynamic dimension")
+        raise refusal(node, "it normalizes over a dynamic dimension", FIXED_SIZE)
     count = int(np.prod([int(size) for size in sizes if isinstance(size, int)]))
     channels = (-1, *[1] * len(sizes))
     gain, shift = (

@@ -9,7 +9,7 @@ import onnx_ir as ir
 from parity_export.error_bounds.aten_operator import AtenOperator, Operand
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
-from parity_export.error_bounds.errors import refusal
+from parity_export.error_bounds.errors import FIXED_SIZE, refusal
 from parity_export.error_bounds.operator_rule import Node, OperatorRule, WorstCase
 from parity_export.error_bounds.operators.shared.inner_products import attribute, weight_constant
 from parity_export.error_bounds.operators.shared.normalization import Normalization, normalized
@@ -25,7 +25,7 @@ def layer_normalization(builder: BoundBuilder, node: ir.Node) -> Bound:
     first = attribute(node, "axis", -1) % rank
     sizes = [x.shape[axis] for axis in range(first, rank)]
     if not all(isinstance(size, int) for size in sizes):
-        raise refusal(node, "it normalizes over a dynamic dimension")
+        raise refusal(node, "it normalizes over a dynamic dimension", FIXED_SIZE)
     gain = weight_constant(builder, node, 1).astype(np.float64)
     shift = np.zeros(1)
     if len(node.inputs) > 2 and node.inputs[2] is not None:

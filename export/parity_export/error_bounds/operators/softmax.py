@@ -13,7 +13,7 @@ from parity_export.error_bounds.aten_operator import AtenOperator
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
 from parity_export.error_bounds.elementary_functions import accuracy
-from parity_export.error_bounds.errors import refusal
+from parity_export.error_bounds.errors import FIXED_SIZE, refusal
 from parity_export.error_bounds.operator_rule import Node, OperatorRule, WorstCase
 from parity_export.error_bounds.operators.shared.masks import ceiling
 from parity_export.error_bounds.operators.shared.worst_case_graphs import INTEGERS, K, behind_gemm, ones, uniform
@@ -207,7 +207,7 @@ def _axis(node: ir.Node, x: ir.Value) -> _Axis:
     axis = node.attributes["axis"].as_int() if "axis" in node.attributes else -1
     size = None if x.shape is None or not -len(x.shape) <= axis < len(x.shape) else x.shape[axis]
     if not isinstance(size, int) or size < 1:
-        raise refusal(node, "how many numbers it sums is unknown")
+        raise refusal(node, "it sums over a dynamic dimension", FIXED_SIZE)
     known = 2 * accuracy("Exp").alpha + gamma(size + 1)
     if known > 2.0**-8:
         raise refusal(node, f"a sum of {size} numbers")

@@ -12,7 +12,7 @@ from parity_export.error_bounds.adjoints.pulls import behind_seeds
 from parity_export.error_bounds.adjoints.steps import fits, record, sizes_of, with_remainder
 from parity_export.error_bounds.bound import Bound, Factor, Folding
 from parity_export.error_bounds.bound_graph import BoundBuilder
-from parity_export.error_bounds.errors import refusal
+from parity_export.error_bounds.errors import FIXED_SIZE, refusal
 from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, gamma
 
 _TINY = 2.0**-100
@@ -140,7 +140,7 @@ def _terms(node: ir.Node) -> int:
     found = [shape[axis] for shape, axis in zip(shapes, (-1, -2), strict=True) if shape is not None and len(shape) > 1]
     known = [size for size in found if isinstance(size, int)]
     if len(found) < 2 or not known:
-        raise refusal(node, "how many numbers it sums is unknown")
+        raise refusal(node, "it sums over a dynamic dimension", FIXED_SIZE)
     return known[0]
 
 

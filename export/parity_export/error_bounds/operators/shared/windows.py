@@ -9,7 +9,7 @@ import onnx_ir as ir
 from parity_export.error_bounds.adjoints.steps import Passing, Rule, pass_through
 from parity_export.error_bounds.bound import Bound
 from parity_export.error_bounds.bound_graph import BoundBuilder
-from parity_export.error_bounds.errors import refusal
+from parity_export.error_bounds.errors import FIXED_SIZE, refusal
 from parity_export.error_bounds.norms.passing import over_windows
 from parity_export.error_bounds.operators.shared.tiles import largest_of, shared_out, tiles
 from parity_export.error_bounds.rounding_model import FLUSH, FLUSHED, UNIT, U, gamma
@@ -161,5 +161,5 @@ def _window(builder: BoundBuilder, node: ir.Node) -> int:
             raise refusal(node, f"it has no axes {axes}")
     found = [sizes[axis] for axis in axes]
     if not found or not all(isinstance(size, int) for size in found):
-        raise refusal(node, "it sums over a dynamic dimension")
+        raise refusal(node, "it sums over a dynamic dimension", FIXED_SIZE)
     return int(np.prod([int(size) for size in found if isinstance(size, int)]))
