@@ -51,12 +51,16 @@ def rows_by_kind(contract: ModelContract, rows: Any) -> Arrays:
     check_takes_rows(contract)
     columns = _columns(contract, rows)
     values = cell_values(contract.missing_values)
-    arrays = {}
-    for spec in contract.inputs:
-        cells = {feature.name: _read(contract, spec, feature, columns[feature.name], values)
-                 for feature in contract.features_of(spec.name)}  # fmt: skip
-        check_lengths(cells)
-        arrays[spec.name] = np.ascontiguousarray(np.stack(list(cells.values()), axis=1))
+    cells = {
+        feature.name: _read(contract, spec, feature, columns[feature.name], values)
+        for spec in contract.inputs
+        for feature in contract.features_of(spec.name)
+    }
+    check_lengths(cells)
+    arrays = {
+        spec.name: np.ascontiguousarray(np.stack([cells[one.name] for one in contract.features_of(spec.name)], axis=1))
+        for spec in contract.inputs
+    }
     dimensions(contract, arrays)
     for name, array in arrays.items():
         check_cells(contract, name, array)

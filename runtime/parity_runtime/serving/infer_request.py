@@ -142,8 +142,8 @@ def _input(item: Any, rest: memoryview, start: int) -> tuple[RequestTensor, int]
     fits = isinstance(shape, list) and len(shape) <= _MOST_DIMENSIONS
     if not fits or not all(type(size) is int and 0 <= size <= _LARGEST_SIZE for size in shape):
         raise RequestError(
-            f"input {shown(name)} has {_told('shape', shape)}; it takes a list of at most {_MOST_DIMENSIONS} sizes, each "
-            f"from 0 to {_LARGEST_SIZE}"
+            f"input {shown(name)} has {_told('shape', shape)}; it takes a list of at most {_MOST_DIMENSIONS} sizes, "
+            f"each from 0 to {_LARGEST_SIZE}"
         )
     size, data = parameters.get("binary_data_size"), item.get("data")
     if size is not None:
