@@ -270,3 +270,29 @@ def test_the_page_of_elementary_functions_says_that_the_limits_hold(javascript_e
             env=os.environ | {"CHROMIUM": str(CHROMIUM)}, capture_output=True, text=True, check=True,
         )  # fmt: skip
     assert done.stdout.splitlines() == ["The limits hold here.", str(len(ELEMENTARY))]
+
+
+AXES = """
+import {{ tellingAxes }} from "./telling_features.mjs";
+const features = [0, 0, 0].map((value) => ({{ value, low: 0, high: 1 }}));
+const outputs = ([x, y, z]) => {outputs};
+const predict = async (line, {{ point, axes: [axis] }}) =>
+  ({{ values: line.flatMap(([at]) => outputs(point.map((value, place) => (place === axis ? at : value)))) }});
+console.log(JSON.stringify(await tellingAxes({{ features, numbers: [0, 1, 2] }}, [], predict)));
+"""
+
+
+@pytest.mark.parametrize(
+    ("outputs", "axes"),
+    [
+        ("[x * 1e6 + y * 1e5, z]", [0, 2]),  # z decides the second target, whose unit is another one
+        ("[x + y / 10 + z / 100]", [0, 1]),
+        ("[0, y - z]", [1, 2]),  # a target that never changes says nothing
+    ],
+)
+def test_the_first_axes_are_what_moves_the_targets_most(
+    javascript_examples: Path, outputs: str, axes: list[int]
+) -> None:
+    command = ["node", "--input-type=module", "--eval", AXES.format(outputs=outputs)]
+    done = subprocess.run(command, cwd=javascript_examples / "browser", capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == axes

@@ -25,6 +25,20 @@ def test_the_version_is_the_changelogs_newest() -> None:
     assert released == parity_runtime.__version__ == version("parity-onnx")
 
 
+def test_guides_name_the_files_of_this_version() -> None:
+    named = re.compile(r"parity_onnx-([^-*]+)-py3|parity-reader-([0-9.]+)\.tgz")
+    guides = [*(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").glob("*/README.md")]
+    found = [version for guide in guides for version in named.findall(guide.read_text())]
+    assert {"".join(version) for version in found} == {parity_runtime.__version__}
+    assert len(found) >= 2
+
+
+def test_the_guide_to_installing_names_every_extra() -> None:
+    guide = (ROOT / "docs/how-to/install.md").read_text()
+    named = {extra for group in re.findall(r"`\[([a-z,]+)\]`", guide) for extra in group.split(",")}
+    assert named == EXTRAS.keys()
+
+
 def test_every_extra_is_held_to_a_version_that_was_tested() -> None:
     held = {"mlflow": "locks/mlflow.txt"}  # wants another pyarrow than the constraints hold
     for extra in (extra for extra in EXTRAS if extra != "gpu"):

@@ -17,6 +17,7 @@ from tests.export.onnx_files import parsed, perceptron, saved, with_metadata
 
 pytestmark = pytest.mark.slow
 
+DATA = Path(__file__).parent.parent / "data"
 QUICK = ExportOptions(plots=False, effort="quick")
 
 
@@ -75,6 +76,13 @@ def test_the_meaning_that_ultralytics_wrote_is_taken_and_said(tmp_path: Path) ->
     assert str(adopted.contract.inputs[0]) == "images: float32[batch, 3, 8, 8] in 0..1"
     plain = source_from_onnx(path, Adoption(output_spec=OutputSpec("tensors")))
     assert plain.contract.task == "tensors"
+
+
+def test_a_label_of_rows_that_overflow_float32_on_the_way_is_nobodys(tmp_path: Path) -> None:
+    adopted = adopt_package(DATA / "xor" / "model.onnx", tmp_path / "p", options=ExportOptions(plots=False)).path
+    rows = [[0, 0], [0, 1]]
+    inputs = {"features": np.array(rows, np.float32)}
+    assert Predictor(adopted).run(inputs)["label"].tolist() == Predictor(DATA / "xor").predict(rows).tolist() == [0, 1]
 
 
 def test_outputs_may_be_chosen_and_renamed(tmp_path: Path) -> None:

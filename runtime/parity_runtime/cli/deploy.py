@@ -16,6 +16,7 @@ from parity_runtime.deployment.inference_service import MANIFEST_FILE, REPOSITOR
 from parity_runtime.deployment.model_config import TritonOptions
 from parity_runtime.deployment.row_batches import why_not_merged
 from parity_runtime.deployment.triton_repository import deploy_triton
+from parity_runtime.version import __version__
 
 _Option = Callable[[Any], Any]
 
@@ -64,9 +65,9 @@ def _taking(*options: _Option) -> _Option:
 
 @click.group(
     cls=SectionedGroup,
-    examples="""
+    examples=f"""
         # Write an image with parity serve and a package in it
-        parity deploy docker packages/xor --wheel dist/parity_onnx-0.1.0-py3-none-any.whl --out image
+        parity deploy docker packages/xor --wheel dist/parity_onnx-{__version__}-py3-none-any.whl --out image
         # Show the options of a command
         parity deploy triton --help
     """,
@@ -123,9 +124,9 @@ _docker = section("Docker")
 
 
 @deploy.command(
-    examples="""
+    examples=f"""
         # Write an image with parity serve and a package in it; the wheel is Parity's own
-        parity deploy docker packages/xor --wheel dist/parity_onnx-0.1.0-py3-none-any.whl --out image
+        parity deploy docker packages/xor --wheel dist/parity_onnx-{__version__}-py3-none-any.whl --out image
     """,
 )
 @_taking(*_PACKAGES)
