@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from parity_runtime.engines.batch_scorer import BatchScorer, MoreOptions
+from parity_runtime.engines.ray_cpus import reserved_cpus
 from parity_runtime.engines.worker_predictor import WorkerPredictor
 from parity_runtime.scoring.score_chunk import Errors
 from parity_runtime.scoring.score_table import BATCH
@@ -89,7 +90,9 @@ def predict(
         errors: what becomes of a row that cannot be predicted: ``raise``, ``skip`` or ``null``.
         certified: also say what is proven of each row.
         options: further ones of `Scorer`; all others are those of ``Dataset.map_batches``, such as ``concurrency``,
-            ``num_cpus``, ``num_gpus`` and ``batch_size`` (32,768 rows unless one says).
+            ``num_cpus``, ``num_gpus`` and ``batch_size`` (32,768 rows unless one says). An actor reserves a CPU for
+            each of its threads, and half as many where the actors would take all CPUs of the cluster: Ray needs one to
+            read and write. A warning says where that does not help.
 
     Raises:
         InputError: there is no package, or its rows influence one another.
@@ -97,6 +100,7 @@ def predict(
     more: Any = {name: value for name, value in options.items() if name in _MORE}
     scorer = BatchScorer.of(package, columns, errors, certified, more)
     given = {"package": scorer.worker, "columns": scorer.columns, "errors": errors, "certified": certified, **more}
-    asked: dict[str, Any] = {"batch_size": BATCH, "num_cpus": scorer.worker.threads}
+    asked: dict[str, Any] = {"batch_size": BATCH}
     asked |= {name: value for name, value in options.items() if name not in _MORE}
+    asked["num_cpus"] = reserved_cpus(asked, scorer.worker.threads)
     return dataset.map_batches(Scorer, fn_constructor_kwargs=given, batch_format="pyarrow", **asked)

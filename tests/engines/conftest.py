@@ -57,7 +57,7 @@ def ray_cluster() -> Iterator[None]:
 
     node = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
     nodes = Nodes(initialize_head=True, head_node_args=node | {"include_dashboard": False})
-    nodes.add_node(**node)
+    nodes.add_node(**node | {"num_cpus": 2})
     paths = {"env_vars": {"PYTHONPATH": python_path(str(ROOT))}}
     ray.init(address=nodes.address, log_to_driver=False, runtime_env=paths)
     ray.data.DataContext.get_current().enable_progress_bars = False

@@ -12,11 +12,14 @@ import pytest
 
 from parity_runtime import InputError, Predictor
 from parity_runtime.ray import Scorer, predict
+from tests.end_to_end.guide import blocks
 
 pyarrow = pytest.importorskip("pyarrow")
+parquet = pytest.importorskip("pyarrow.parquet")
 ray = pytest.importorskip("ray", reason="the extra [ray] is not installed")
 
-DATA = Path(__file__).resolve().parents[1] / "data"
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "tests" / "data"
 XOR = DATA / "xor"
 ROWS = 3000
 
@@ -46,6 +49,36 @@ def test_answers_are_the_same_bits_whatever_the_blocks_and_the_actors(pieces: in
     assert found == Scorer(XOR)(table).combine_chunks()
     features = np.stack([table["x1"], table["x2"]], axis=1)
     assert found["label"].to_pylist() == Predictor(XOR).predict(features).tolist()
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_the_guide_reads_and_writes_with_an_actor_for_each_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a whole CPU for each of three actors, none would be left for the tasks that read and write."""
+    shutil.copytree(XOR, tmp_path / "tests" / "data" / "xor")
+    parquet.write_table(points(), tmp_path / "points.parquet")
+    monkeypatch.chdir(tmp_path)
+    guide = (ROOT / "docs/how-to/ray.md").read_text(encoding="utf-8")
+    (code,) = [code for language, code, _ in blocks(guide) if language == "python"]
+    assert "concurrency=3" in code and ray.cluster_resources()["CPU"] == 3
+    exec(compile(code, "ray.md", "exec"), {})  # noqa: S102 -- a guide of our own
+    answers = parquet.read_table(tmp_path / "answers").sort_by("id")
+    assert answers == Scorer(XOR, columns=["id", "label"])(points()).combine_chunks()
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_actors_that_may_take_every_cpu_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing runs; the dataset is of memory, so that it would."""
+    dataset = parts(points(), 1)
+    predict(dataset, XOR, concurrency=3)
+    predict(dataset, XOR, concurrency=(1, 9))
+    predict(dataset, XOR, concurrency=9, num_cpus=0)
+    predict(dataset, XOR, compute=ray.data.ActorPoolStrategy(size=2))
+    assert not [message for message in caplog.messages if "Ray's cluster" in message]
+    predict(dataset, XOR, concurrency=3, num_cpus=1)
+    predict(dataset, XOR, compute=ray.data.ActorPoolStrategy(size=9))
+    found = [message for message in caplog.messages if message.startswith("concurrency: ")]
+    assert len(found) == 2 and "3 actors with num_cpus=1 may take all 3 CPUs of Ray's cluster" in found[0]
+    assert found[1].startswith("concurrency: 9 actors with num_cpus=1 ") and found[1].endswith("or for num_cpus=0")
 
 
 @pytest.mark.usefixtures("ray_cluster")

@@ -72,7 +72,9 @@ def test_a_bad_table_is_one_line_and_leaves_no_output(
 @pytest.mark.parametrize(
     ("arguments", "code", "word"),
     [
-        (["predict", "absent", "points.csv"], 1, "is not a package"),
+        (["predict", "absent", "points.csv"], 1, "absent is not a package: there is no such folder"),
+        (["verify", "TABLE"], 1, "is not a package: it is a file, not a folder"),
+        (["predict", ".", "points.csv"], 1, ". is not a package: it has no manifest.json"),
         (["predict", "PACKAGE", "absent.csv"], 1, "cannot read the table"),
         (["predict", "PACKAGE", "--row", "1"], 1, "1 cell;"),
         (["predict", "PACKAGE", "--row", "1,x"], 1, "--row, row 1: x2 is 'x', not a number"),

@@ -115,7 +115,7 @@ def test_no_rows_give_empty_outputs(predictor: Predictor) -> None:
         ({"x1": [[0.0]], "x2": [0.0]}, r"the column 'x1' has the shape \[1, 1\]"),
         (np.ma.masked_array([[0.0, 1.0]], [[True, False]]), "masked array"),
         ([np.ma.masked_array([0.0, 1.0], [True, False])], "masked array"),
-        ({"x1": [0.0], "x2": [0.0, 1.0]}, "differ in length"),
+        ({"x1": [0.0], "x2": [0.0, 1.0]}, "differ in length: .x1. has 1 row, .x2. has 2"),
     ],
 )
 def test_rows_that_do_not_fit_are_refused_with_a_sentence(predictor: Predictor, rows: object, reason: str) -> None:

@@ -174,7 +174,7 @@ def test_what_is_no_rows_fault_ends_the_stream(predictor: Predictor, errors: Any
     text = ["0.5", "abc"]
     for problem, batch in {
         "the column 'x2' is missing": {"x1": [np.nan, 0.5]},
-        "the columns differ in length": {"x1": [0.5, 0.5], "x2": [1.0]},
+        "the columns differ in length: .x1. has 2 rows, .x2. has 1": {"x1": [0.5, 0.5], "x2": [1.0]},
         r"has the shape \[1, 3\]": [[0, np.nan, 1]],
         "x1 holds <U3, not numbers; convert the column": {"x1": np.array(text), "x2": [1, 1]},
         "x1 holds String, not numbers": polars.DataFrame({"x1": text, "x2": [1, 1]}),

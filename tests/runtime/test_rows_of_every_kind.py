@@ -156,7 +156,7 @@ def test_a_structured_array(predictor: Predictor) -> None:
         (COLUMNS | {"color": np.array([b"a"] * 4)}, r"color holds \|S1; it takes text"),
         (COLUMNS | {"color": np.array(["2020-01-01"] * 4, "M8[D]")}, r"color holds datetime64\[D\]; it takes text"),
         (COLUMNS | {"new": np.array(["2020-01-01"] * 4, "M8[D]")}, r"new holds datetime64\[D\]; it takes truth values"),
-        (COLUMNS | {"size": [1, 2, 3]}, "the columns differ in length"),
+        (COLUMNS | {"size": [1, 2, 3]}, "the columns differ in length: .size. has 3 rows, .* has 4"),
         (RENAMED, "'color' is missing; .* did you mean 'Color'"),
     ],
 )  # fmt: skip

@@ -134,7 +134,7 @@ def test_a_row_that_cannot_be_predicted_is_named_and_the_job_goes_on_when_it_is_
     assert not list(out.rglob(".*"))
     path.write_text(good)  # it was not answered, so that it may be another one
     done = parity("predict", xor_package, tables, "--out", out)
-    assert done.code == 0 and "of which 1 were there already" in done.err and len(answers(out)) == 3
+    assert done.code == 0 and "of which 1 was there already" in done.err and len(answers(out)) == 3
 
 
 def test_a_job_that_stopped_goes_on_with_other_ways_for_bad_rows_but_not_back(

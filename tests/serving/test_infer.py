@@ -77,6 +77,25 @@ def test_a_table_may_come_as_a_tensor_a_column(xor: ServedModel, shape: list[int
     assert ask(xor, body(*columns))["outputs"] == ask(xor, body())["outputs"]
 
 
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ("[]", "the body is a list; it takes an object with 'inputs'; /openapi.json shows an example"),
+        ("null", "the body is null; it takes an object with 'inputs'; /openapi.json shows an example"),
+        ({"x1": 0.5}, "the request has no 'inputs'; it takes a list of at least one tensor; /openapi.json sh"),
+        ({"inputs": [{"x1": 0.5}]}, "{'x1': 0.5} is no tensor: it takes an object with a 'name'; /openapi.json"),
+        ({"inputs": [{"name": "features", "datatype": "FP32", "data": [1, 1]}]}, "input 'features' has no 'shape'; it"),
+        ({"inputs": [{"name": "features", "shape": [1, 2], "data": [1, 1]}]}, "input 'features' has no 'datatype'; kn"),
+        ({"inputs": [{"name": "features", "shape": [1, 2], "datatype": "FP32"}]}, "input 'features' has no 'data'; it"),
+        ({"inputs": [{"name": "features", "shape": [1, 2], "datatype": "BF16"}]}, "has the datatype 'BF16'; known are"),
+    ],
+)  # fmt: skip
+def test_a_request_of_another_form_is_told_what_it_lacks(xor: ServedModel, sent: Any, told: str) -> None:
+    with pytest.raises(RequestError) as raised:
+        xor.infer(sent.encode() if isinstance(sent, str) else json.dumps(sent).encode())
+    assert told in str(raised.value) and raised.value.status == 400
+
+
 BAD: list[Any] = [
     "",
     "{",

@@ -104,18 +104,18 @@ def test_refusals_in_the_protocols_form(
 
 
 def test_unknown_paths_and_methods(service: Running) -> None:
-    for method, path, status, allow in [
-        ("GET", "/v2/models/other", 404, None),
-        ("GET", "/v2/models/other/ready", 404, None),
-        ("GET", "/v2/models/xor/versions/1", 404, None),
-        ("GET", "/", 404, None),
-        ("GET", "/docs", 404, None),
-        ("GET", INFER, 405, "POST"),
-        ("POST", "/v2", 405, "GET, HEAD"),
+    for method, path, status, allow, told in [
+        ("GET", "/v2/models/other", 404, None, "there is no model 'other'"),
+        ("GET", "/v2/models/other/ready", 404, None, "there is no model 'other'"),
+        ("GET", "/v2/models/xor/versions/1", 404, None, "version '1'"),
+        ("GET", "/", 404, None, "there is no path '/'; /openapi.json lists the paths"),
+        ("GET", "/docs", 404, None, "there is no path '/docs'; /openapi.json lists the paths"),
+        ("GET", INFER, 405, "POST", f"'{INFER}' takes POST, not 'GET'"),
+        ("POST", "/v2", 405, "GET, HEAD", "'/v2' takes GET, HEAD, not 'POST'"),
     ]:
         answer = service.client.request(method, path)
         assert (answer.status_code, answer.headers.get("allow")) == (status, allow)
-        assert list(answer.json()) == ["error"]
+        assert list(answer.json()) == ["error"] and told in answer.json()["error"]
 
 
 @pytest.mark.parametrize(("given", "told"), [("a-1.b:c", "a-1.b:c"), ("x" * 129, None), ("a b", None), ("", None)])

@@ -117,5 +117,6 @@ def _told(result: FolderResult, out: Path) -> str:
     rows, files = counted(result.rows, "row"), counted(result.parts, "file")
     if result.was_complete:
         return f"{out} is complete already ({SUCCESS}): {rows} predicted in {files}; nothing was done"
-    before = f", of which {result.reused} were there already" if result.reused else ""
+    were = "was" if result.reused == 1 else "were"
+    before = f", of which {result.reused} {were} there already" if result.reused else ""
     return f"{rows} predicted in {out}: {files}{before}"

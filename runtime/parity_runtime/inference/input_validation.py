@@ -21,6 +21,7 @@ from parity_runtime.inference.checked_arrays import (
     number_column,
     unspelled,
 )
+from parity_runtime.inference.column_lengths import check_lengths
 from parity_runtime.inference.table_rows import input_by_kind, reads_kinds, rows_by_kind
 
 __all__ = ["Arrays", "Rows", "all_finite", "check_names", "dimensions", "named_inputs", "table_inputs"]
@@ -96,13 +97,12 @@ def _stack_columns(contract: ModelContract, rows: Any, found: Sequence[Any]) -> 
     if not contract.features:
         raise InputError(f"{contract.name} has no named features; give an array")
     spec = contract.inputs[0]
-    arrays = [
-        number_column(contract, spec, feature.name, column_of(rows, feature.name, found))
+    arrays = {
+        feature.name: number_column(contract, spec, feature.name, column_of(rows, feature.name, found))
         for feature in contract.columns
-    ]
-    if len({len(array) for array in arrays}) > 1:
-        raise InputError("the columns differ in length")
-    return np.stack(arrays, axis=-1)
+    }
+    check_lengths(arrays)
+    return np.stack(list(arrays.values()), axis=-1)
 
 
 def _matrix(contract: ModelContract, rows: Any) -> Any:

@@ -21,6 +21,7 @@ from parity_runtime.inference.checked_arrays import (
     number_column,
 )
 from parity_runtime.inference.column_cells import boolean_column, category_column, timestamp_column
+from parity_runtime.inference.column_lengths import check_lengths
 from parity_runtime.printable import shown
 from parity_runtime.tables.cell_values import CellValues, cell_values
 from parity_runtime.tables.feature_columns import check_takes_rows
@@ -50,13 +51,16 @@ def rows_by_kind(contract: ModelContract, rows: Any) -> Arrays:
     check_takes_rows(contract)
     columns = _columns(contract, rows)
     values = cell_values(contract.missing_values)
-    arrays = {}
-    for spec in contract.inputs:
-        cells = [_read(contract, spec, feature, columns[feature.name], values)
-                 for feature in contract.features_of(spec.name)]  # fmt: skip
-        if len({len(column) for column in cells}) > 1:
-            raise InputError("the columns differ in length")
-        arrays[spec.name] = np.ascontiguousarray(np.stack(cells, axis=1))
+    cells = {
+        feature.name: _read(contract, spec, feature, columns[feature.name], values)
+        for spec in contract.inputs
+        for feature in contract.features_of(spec.name)
+    }
+    check_lengths(cells)
+    arrays = {
+        spec.name: np.ascontiguousarray(np.stack([cells[one.name] for one in contract.features_of(spec.name)], axis=1))
+        for spec in contract.inputs
+    }
     dimensions(contract, arrays)
     for name, array in arrays.items():
         check_cells(contract, name, array)

@@ -93,7 +93,7 @@ class Package:
         try:
             manifest = read_regular(file, _MAX_MANIFEST_BYTES)
         except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # the last of a name that no file has
-            raise InputError(f"{path} is not a package: it has no {MANIFEST}; write one with parity export") from error
+            raise InputError(f"{path} is not a package: {_lacking(path)}; write one with parity export") from error
         except OSError as error:
             raise InputError(f"{file} cannot be read: {error.strerror}") from error
         if len(manifest) > _MAX_MANIFEST_BYTES:
@@ -237,6 +237,13 @@ def write_manifest(
     manifest = dump_json(value)
     (folder / MANIFEST).write_bytes(manifest)
     return hashlib.sha256(manifest).hexdigest()
+
+
+def _lacking(path: Path) -> str:
+    """Return why a path without a manifest is no package."""
+    if path.is_dir():
+        return f"it has no {MANIFEST}"
+    return "it is a file, not a folder" if path.exists() else "there is no such folder"
 
 
 def _entry_of(path: Path) -> FileEntry:

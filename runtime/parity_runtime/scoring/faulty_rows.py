@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from parity_runtime.contract import ModelContract
 from parity_runtime.errors import InputError
 from parity_runtime.inference.checked_arrays import Arrays, column_names
+from parity_runtime.inference.column_lengths import check_lengths
 
 _TEXT = ("str", "large_str", "<u", "=u")
 """How the types of text begin: of numpy, pandas (``str``, ``string``), polars (``String``), pyarrow."""
@@ -95,8 +96,7 @@ def rows_at(batch: Any, places: NDArray[np.intp]) -> Any:
         InputError: columns differ in length.
     """
     if isinstance(batch, Mapping):
-        if len({len(column) for column in batch.values()}) > 1:
-            raise InputError("the columns differ in length")
+        check_lengths(batch)
         return {name: rows_at(column, places) for name, column in batch.items()}
     if isinstance(batch, list | tuple):
         return [batch[place] for place in places.tolist()]

@@ -1,6 +1,7 @@
 """The routes of the Open Inference Protocol (version 2, REST): health, metadata, inference; and of metrics."""
 
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -8,6 +9,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
+from parity_runtime.printable import shown
 from parity_runtime.serving.exchange import Exchange, Exchanges, exchange_of
 from parity_runtime.serving.inferences import Inferences, Models, is_inference
 from parity_runtime.serving.limits import Limits
@@ -123,8 +125,19 @@ async def _refuse(request: Request, error: Exception) -> Response:
     if isinstance(error, RequestError):
         exchange.error = str(error)
         return JSONResponse({"error": exchange.error}, error.status)
-    exchange.error = str(getattr(error, "detail", error))
     headers = dict(getattr(error, "headers", None) or {})
     if headers.get("Allow") == "GET":
         headers["Allow"] = "GET, HEAD"  # each path that answers one answers both
-    return JSONResponse({"error": exchange.error}, getattr(error, "status_code", 500), headers)
+    status = getattr(error, "status_code", 500)
+    exchange.error = _unrouted(request, status, headers) or str(getattr(error, "detail", error))
+    return JSONResponse({"error": exchange.error}, status, headers)
+
+
+def _unrouted(request: Request, status: int, headers: dict[str, str]) -> str | None:
+    """Return what to tell a client whose path or method no route has; None of any other error."""
+    path = shown(request.url.path)
+    if status == HTTPStatus.NOT_FOUND:
+        return f"there is no path {path}; /openapi.json lists the paths"
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        return f"{path} takes {headers.get('Allow', 'another method')}, not {shown(request.method)}"
+    return None

@@ -19,8 +19,12 @@ MOST_CONTAINERS = 2**17
 _NOT_OFFERED = ("shared_memory_region", "classification")
 """Extensions of Triton's that change what a tensor means: ignored, they would be answered wrongly."""
 
+SEE = "/openapi.json shows an example"
+"""Where a client finds a request that the server takes."""
+
 _JSON_NAMES = {
     dict: "an object", list: "a list", str: "a text", bool: "a truth value", int: "a number", float: "a number",
+    type(None): "null",
 }  # fmt: skip
 
 _ENCODED = ("base64", "pd_json")
@@ -91,7 +95,7 @@ def parse_request(
     except ValueError as error:
         raise RequestError(f"the body is not read as JSON: {error}") from error
     if not isinstance(value, dict):
-        raise RequestError("the body is not a JSON object")
+        raise RequestError(f"the body is {json_name(type(value))}; it takes an object with 'inputs'; {SEE}")
     parameters = _parameters(value, "the request", "")
     binary = _flag(parameters, "binary_data_output", "the request")
     outputs = None if value.get("outputs") is None else _outputs(value, binary)
@@ -132,13 +136,13 @@ def _input(item: Any, rest: memoryview, start: int) -> tuple[RequestTensor, int]
     datatype, shape = item.get("datatype"), item.get("shape")
     if not isinstance(datatype, str) or datatype not in NUMPY_DTYPES:
         raise RequestError(
-            f"input {shown(name)} has the datatype {shown(datatype)}; known are {', '.join(NUMPY_DTYPES)}"
+            f"input {shown(name)} has {_told('datatype', datatype)}; known are {', '.join(NUMPY_DTYPES)}"
         )
     # Before any product of them is taken: a long list of large sizes would hold up the process for seconds.
     fits = isinstance(shape, list) and len(shape) <= _MOST_DIMENSIONS
     if not fits or not all(type(size) is int and 0 <= size <= _LARGEST_SIZE for size in shape):
         raise RequestError(
-            f"input {shown(name)} has the shape {shown(shape)}; it takes a list of at most {_MOST_DIMENSIONS} sizes, "
+            f"input {shown(name)} has {_told('shape', shape)}; it takes a list of at most {_MOST_DIMENSIONS} sizes, "
             f"each from 0 to {_LARGEST_SIZE}"
         )
     size, data = parameters.get("binary_data_size"), item.get("data")
@@ -147,7 +151,7 @@ def _input(item: Any, rest: memoryview, start: int) -> tuple[RequestTensor, int]
             raise RequestError(f"input {shown(name)} has data in its JSON and binary_data_size; it takes one of them")
         data, start = _binary(name, size, rest, start)
     elif not isinstance(data, list):
-        raise RequestError(f"the data of input {shown(name)} is not a list")
+        raise RequestError(f"input {shown(name)} has {_told('data', data)}; it takes a list")
     return RequestTensor(name, datatype, tuple(shape), data), start
 
 
@@ -173,15 +177,20 @@ def _outputs(value: dict[str, Any], binary: bool) -> dict[str, bool]:
 def _tensors(value: dict[str, Any], key: str) -> list[Any]:
     found = value.get(key)
     if not isinstance(found, list) or not found:
-        raise RequestError(f"{key!r} is {shown(found)}; it takes a list of at least one tensor")
+        raise RequestError(f"the request has {_told(key, found)}; it takes a list of at least one tensor; {SEE}")
     if len(found) > _MOST_TENSORS:
         raise RequestError(f"{key!r} lists {len(found)} tensors, more than {_MOST_TENSORS}", 413)
     return found
 
 
+def _told(key: str, found: Any) -> str:
+    """Return what a client wrote under a key; JSON's null reads as nothing."""
+    return f"no {key!r}" if found is None else f"the {key} {shown(found)}"
+
+
 def _name(item: Any) -> str:
     if not isinstance(item, dict) or not isinstance(item.get("name"), str):
-        raise RequestError(f"{shown(item)} is not a tensor: it takes an object with a name")
+        raise RequestError(f"{shown(item)} is not a tensor: it takes an object with a 'name'; {SEE}")
     name: str = item["name"]
     return name
 
