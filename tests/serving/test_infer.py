@@ -83,7 +83,7 @@ def test_a_table_may_come_as_a_tensor_a_column(xor: ServedModel, shape: list[int
         ("[]", "the body is a list; it takes an object with 'inputs'; /openapi.json shows an example"),
         ("null", "the body is null; it takes an object with 'inputs'; /openapi.json shows an example"),
         ({"x1": 0.5}, "the request has no 'inputs'; it takes a list of at least one tensor; /openapi.json sh"),
-        ({"inputs": [{"x1": 0.5}]}, "{'x1': 0.5} is no tensor: it takes an object with a 'name'; /openapi.json"),
+        ({"inputs": [{"x1": 0.5}]}, "{'x1': 0.5} is not a tensor: it takes an object with a 'name'; /openapi.json"),
         ({"inputs": [{"name": "features", "datatype": "FP32", "data": [1, 1]}]}, "input 'features' has no 'shape'; it"),
         ({"inputs": [{"name": "features", "shape": [1, 2], "data": [1, 1]}]}, "input 'features' has no 'datatype'; kn"),
         ({"inputs": [{"name": "features", "shape": [1, 2], "datatype": "FP32"}]}, "input 'features' has no 'data'; it"),

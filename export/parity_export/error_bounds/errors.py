@@ -15,7 +15,7 @@ WITH_RULES = (
 )
 """The ways out where an operator has no rule."""
 
-FIXED_SIZE = "give the inputs that have it a number in its place, such as 128 for a dimension named time"
+FIXED_SIZE = "give the inputs that have it a number instead of the name, such as 128 for a dimension named time"
 """The way out where a rule must know the size of a dimension that has a name."""
 
 
