@@ -32,7 +32,7 @@ PREDICT_ROW = {
     ),
     "files": "json_file open_file paths",
     "inference": (
-        "buffer_pool checked_arrays column_cells executor fitted_estimator fork_safety "
+        "buffer_pool checked_arrays column_cells column_lengths executor fitted_estimator fork_safety "
         "input_validation live_session memory output_array output_validation predictor probability_bound "
         "proven_answers ready_inputs session signature table_rows training_range truth_classes unknown_categories"
     ),

@@ -13,7 +13,6 @@ from parity_runtime.tables.cell_values import PLAIN, CellValues
 from parity_runtime.tables.chunk import refuse_doubled
 from parity_runtime.tables.csv_chunk import CsvChunk, CsvHeader
 from parity_runtime.tables.line_blocks import LineBlocks, count_newlines, without_empty_lines
-from parity_runtime.tables.other_encoding import UTF_16, WINDOWS, to_utf8
 
 _BOM = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -218,19 +217,19 @@ class _Reader:
         try:
             return block.decode()
         except UnicodeDecodeError as error:
+            from parity_runtime.tables.other_encoding import not_utf8  # noqa: PLC0415 -- few tables need it
+
             line = before + block[: error.start].count(b"\n") + 1
-            raise InputError(
-                f"{self._where}, line {line}: not UTF-8; convert it, as from {WINDOWS}: {to_utf8(self._where, WINDOWS)}"
-            ) from error
+            raise not_utf8(self._where, line) from error
 
     def _refuse_other_files(self) -> None:
         for start, hint in _OTHER_FILES.items():
             if self._first.startswith(start):
                 raise InputError(f"{self._where} is not CSV but {hint}")
-        if self._first.startswith(_UTF_16):
-            raise InputError(f"{self._where} is UTF-16; convert it: {to_utf8(self._where, UTF_16)}")
-        if b"\0" in self._first:
-            raise InputError(f"{self._where} is not text, or UTF-16; convert it: {to_utf8(self._where, UTF_16)}")
+        if b"\0" in self._first or self._first.startswith(_UTF_16):
+            from parity_runtime.tables.other_encoding import not_text  # noqa: PLC0415 -- few tables need it
+
+            raise not_text(self._where, "UTF-16" if self._first.startswith(_UTF_16) else "not text, or UTF-16")
         if len(self._first) == _LONGEST_HEADER or b"\r" in self._first.rstrip(b"\r\n"):
             raise InputError(f"{self._where} has no newline at the end of its first line; end its lines with newlines")
 

@@ -3,8 +3,20 @@
 import shlex
 from pathlib import PurePath
 
+from parity_runtime.errors import InputError
+
 WINDOWS, UTF_16 = "WINDOWS-1252", "UTF-16"
 """What spreadsheets write besides UTF-8, as iconv calls it."""
+
+
+def not_utf8(where: str, line: int) -> InputError:
+    """Return the error of a file with other bytes in a line."""
+    return InputError(f"{where}, line {line}: not UTF-8; convert it, as from {WINDOWS}: {to_utf8(where, WINDOWS)}")
+
+
+def not_text(where: str, what: str) -> InputError:
+    """Return the error of a file that begins as UTF-16 does, or holds zero bytes."""
+    return InputError(f"{where} is {what}; convert it: {to_utf8(where, UTF_16)}")
 
 
 def to_utf8(where: str, encoding: str) -> str:
