@@ -19,6 +19,7 @@ import pytest
 
 from parity_runtime import InputError, Package, Predictor
 from parity_runtime.serving.serve_packages import ServeOptions, serve_packages
+from tests.end_to_end.guide import blocks
 from tests.python_path import python_path
 from tests.serving.conftest import DATA, PARITY, Running, body, serving, tensor
 from tests.unmeasured import unmeasured
@@ -186,6 +187,20 @@ def test_curl_at_its_defaults(service: Running) -> None:
         command = ["curl", "-sS", *options, f"{service.url}{INFER}", "-d", body().decode()]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert json.loads(done.stdout)["outputs"][0]["data"] == [1, 0]
+
+
+def test_the_guide_s_curl_commands(tmp_path: Path) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    guide = (DATA.parent.parent / "docs" / "how-to" / "serve.md").read_text()
+    asked = [code for language, code, _ in blocks(guide) if language == "sh" and code.startswith("curl ")]
+    assert len(asked) == 2
+    with serving(DATA / "xor", DATA / "mixed") as running:
+        for code, labels in zip(asked, (["1", "0"], ["yes", "yes"]), strict=True):
+            command = code.replace("localhost:8000", f"127.0.0.1:{running.port}")
+            done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, cwd=tmp_path)
+            found = {output["name"]: output["data"] for output in json.loads(done.stdout)["outputs"]}
+            assert found["class"] == labels
 
 
 def test_metrics_count_answers_by_model_and_status(service: Running) -> None:
