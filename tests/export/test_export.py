@@ -105,7 +105,7 @@ def test_a_module_in_train_mode_is_exported_in_eval_mode_and_left_as_it_was(tmp_
         (modules.Linear(), TABLE5, OutputSpec(task="multiclass", output="logits", classes=("a",)), "names 1 class,"),
         (notebook(), TABLE2, binary(positive="no"), "not the second class"),
         (modules.Linear(), TABLE2, OutputSpec(), "does not accept x: float32"),
-        (modules.Linear(), (), OutputSpec(), r"inputs=\['features: float32"),
+        (modules.Linear(), (), OutputSpec(), r"inputs=\['x: float32"),
         (modules.Linear(), TABLE5, OutputSpec(task="regression", targets=("y",)), "names 1 column,"),
         (modules.Linear(), TABLE5, OutputSpec(task="regression", features=("a",)), "names 1 column,"),
         (modules.Branching(), TABLE5, OutputSpec(), "torch cannot export the module"),

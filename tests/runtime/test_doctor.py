@@ -183,7 +183,7 @@ def test_what_libraries_print_is_no_answer() -> None:
         printed = f"import atexit; atexit.register(print, {other!r}); print({other!r})"
         answered = f"{printed}; print({answer!r})"
         assert last_line([sys.executable, "-c", answered], 60, {}) == {"a": 1}
-        assert last_line([sys.executable, "-c", printed], 60, {}) == "ends the process with 0: without a word"
+        assert last_line([sys.executable, "-c", printed], 60, {}) == "ends the process with 0: without a message"
     crashed = f"print({answer!r}); raise SystemExit('the end')"
     assert last_line([sys.executable, "-c", crashed], 60, {}) == "ends the process with 1: the end"
 
