@@ -92,8 +92,8 @@ class _Handler(BaseHTTPRequestHandler):
         if len(hosts) != 1 or hosts[0].lower() not in self.server.hosts:
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST, "This server answers 127.0.0.1 and localhost only")
             return
-        name = unquote(self.path.partition("?")[0])
-        path = self.server.files.get(name)
+        asked = unquote(self.path.partition("?")[0])
+        path = self.server.files.get(asked)
         try:
             file = open_regular(path) if path else None
         except OSError:
@@ -103,7 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         with file:
             self.send_response(HTTPStatus.OK)
-            self.send_header("Content-Type", _type_of(name, path.suffix))
+            self.send_header("Content-Type", _type_of(asked, path.suffix))
             self.send_header("Content-Length", str(os.fstat(file.fileno()).st_size))
             for name, value in _HEADERS.items():
                 self.send_header(name, value)
@@ -112,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
                 shutil.copyfileobj(file, self.wfile)
 
 
-def _type_of(name: str, suffix: str) -> str:
+def _type_of(asked: str, suffix: str) -> str:
     """Return what a browser takes a file for: one of a package for JSON, or bytes that it neither shows nor runs."""
-    is_known = suffix == ".json" or not name.startswith(PACKAGE)
+    is_known = suffix == ".json" or not asked.startswith(PACKAGE)
     return _TYPES.get(suffix, _BYTES) if is_known else _BYTES
