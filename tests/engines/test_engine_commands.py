@@ -94,7 +94,8 @@ def test_a_driver_that_is_killed_leaves_what_the_next_one_goes_on_with(
     assert not (tmp_path / "scored" / "_SUCCESS").exists()
     request.getfixturevalue("session")  # another driver
     begun, done = records(tmp_path / "scored"), parity(*command)
-    reused = re.search(rf"{PARTS * ROWS} rows predicted in .*: {PARTS} files, of which (\d+) (?:was|were) there", done.err)
+    told = rf"{PARTS * ROWS} rows predicted in .*: {PARTS} files, of which (\d+) (?:was|were) there"
+    reused = re.search(told, done.err)
     assert done.code == 0 and reused and 1 <= int(reused[1]) <= begun, done
     assert files(tmp_path / "scored") == files(tmp_path / "one")
 
