@@ -20,11 +20,10 @@ def check_lengths(columns: Mapping[str, Sized]) -> None:
     Raises:
         InputError: names the first column, and the first that is longer or shorter.
     """
-    lengths = {name: len(column) for name, column in columns.items()}
-    first = next(iter(lengths), "")
-    for name, length in lengths.items():
-        if length != lengths[first]:
-            raise InputError(
-                f"the columns differ in length: {shown(first)} has {counted(lengths[first], 'row')}, {shown(name)} has "
-                f"{length}"
-            )
+    if len(set(map(len, columns.values()))) <= 1:
+        return
+    (first, wanted), *others = ((name, len(column)) for name, column in columns.items())
+    name, length = next((name, length) for name, length in others if length != wanted)
+    raise InputError(
+        f"the columns differ in length: {shown(first)} has {counted(wanted, 'row')}, {shown(name)} has {length}"
+    )

@@ -52,15 +52,14 @@ def rows_by_kind(contract: ModelContract, rows: Any) -> Arrays:
     columns = _columns(contract, rows)
     values = cell_values(contract.missing_values)
     cells = {
-        feature.name: _read(contract, spec, feature, columns[feature.name], values)
-        for spec in contract.inputs
-        for feature in contract.features_of(spec.name)
-    }
-    check_lengths(cells)
-    arrays = {
-        spec.name: np.ascontiguousarray(np.stack([cells[one.name] for one in contract.features_of(spec.name)], axis=1))
+        spec.name: {
+            feature.name: _read(contract, spec, feature, columns[feature.name], values)
+            for feature in contract.features_of(spec.name)
+        }
         for spec in contract.inputs
     }
+    check_lengths({name: cell for of_input in cells.values() for name, cell in of_input.items()})
+    arrays = {name: np.ascontiguousarray(np.stack(list(of_input.values()), axis=1)) for name, of_input in cells.items()}
     dimensions(contract, arrays)
     for name, array in arrays.items():
         check_cells(contract, name, array)
