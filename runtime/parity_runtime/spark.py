@@ -15,6 +15,7 @@ from parity_runtime.engines.spark_answers import answered
 from parity_runtime.engines.spark_archive import ship as ship_package
 from parity_runtime.engines.spark_columns import answers_schema
 from parity_runtime.engines.spark_errors import parity_errors
+from parity_runtime.engines.spark_python import check_workers
 from parity_runtime.engines.spark_session import check_spark
 from parity_runtime.engines.spark_task import ColumnsTask, PartitionTask, SparkTask
 from parity_runtime.engines.worker_predictor import WorkerPredictor
@@ -73,7 +74,8 @@ def predict(  # noqa: PLR0913 -- the options of parity predict, by name
     Raises:
         InputError: a column is missing, or is there already; there is no package, or no such option; or the model
             answers a table as a whole, or gives no columns.
-        MissingExtraError: pyspark is not installed.
+        MissingExtraError: pyspark is not installed, or Spark on this machine runs its workers with a Python that has no
+            Parity.
         ParityError: as `Predictor`.
     """
     check_spark()
@@ -82,6 +84,7 @@ def predict(  # noqa: PLR0913 -- the options of parity predict, by name
             f"{type(df).__module__}.{type(df).__name__} is not a DataFrame of Spark's; make one with "
             "SparkSession.createDataFrame"
         )
+    check_workers(df.sparkSession)
     worker = WorkerPredictor.of(package, certified=certified, allow_operators=allow_operators)
     columns = (columns,) if isinstance(columns, str) else tuple(columns)
     scorer = BatchScorer(worker, columns, errors, out_of_range, prefix, reasons=reasons)
@@ -123,15 +126,18 @@ def predict_udf(  # noqa: PLR0913 -- as `predict`
 
     Raises:
         InputError: as in `predict`.
-        MissingExtraError: pyspark is not installed, or is older than 4.1.
+        MissingExtraError: as in `predict`, or pyspark is older than 4.1.
         ParityError: as `Predictor`.
     """
     check_spark()
     try:
+        from pyspark.sql import SparkSession  # noqa: PLC0415 -- of the [spark] extra
         from pyspark.sql.functions import arrow_udf  # type: ignore[attr-defined] # noqa: PLC0415 -- its stub lacks it
     except ImportError as error:
         raise MissingExtraError(f"this pyspark has no arrow_udf, which came with 4.1; {_INSTALL}") from error
     check_choice("errors", errors, ("raise", "null"))
+    if active := SparkSession.getActiveSession():
+        check_workers(active)
     worker = WorkerPredictor.of(package, certified=certified, allow_operators=allow_operators)
     scorer, contract = BatchScorer(worker, (), errors, out_of_range, reasons=reasons), worker.open().contract
     answers = answers_schema(scorer, contract)

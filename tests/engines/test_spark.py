@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import uuid
+import venv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -279,10 +280,35 @@ def test_a_worker_without_parity_is_said_in_one_line(session: Any) -> None:
 
     frame = points(session, 10, 1)
     with (
-        pytest.raises(MissingExtraError, match=r"has no parity_runtime: install.*\.\[cpu,spark\]"),
+        pytest.raises(MissingExtraError, match=r"has no parity_runtime: name .*\.\[cpu,spark\]"),
         spark.parity_errors(),
     ):
         frame.mapInArrow(without, frame.schema).collect()
+
+
+LOCAL = """
+import os
+os.environ["PYSPARK_PYTHON"] = {python!r}
+from pyspark.sql import SparkSession
+from parity_runtime import MissingExtraError, spark
+session = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
+points = session.sql("SELECT 0.1F AS x1, 0.9F AS x2")
+for make in (lambda: spark.predict(points, {package!r}), lambda: spark.predict_udf({package!r})):
+    try: make()
+    except MissingExtraError as error: print(error)
+"""
+
+
+def test_a_python_of_the_workers_without_parity_is_refused_before_the_job(tmp_path: Path, cluster: Cluster) -> None:
+    venv.create(tmp_path / "bare")
+    bare = tmp_path / "python3"  # of an environment that lacks Parity, wherever these tests import it from
+    bare.write_text(f'#!/bin/sh\nexec env -u PYTHONPATH {tmp_path}/bare/bin/python "$@"\n')
+    bare.chmod(0o755)
+    done = python(LOCAL.format(python=str(bare), package=str(XOR)))
+    assert done.stdout.splitlines() == 2 * [
+        f"Spark runs its workers with {bare}, which has no parity_runtime; start the program with this Python for "
+        f"them: export PYSPARK_PYTHON={sys.executable}"
+    ], done
 
 
 def test_a_driver_without_pyspark_is_told_of_the_extra() -> None:

@@ -54,8 +54,8 @@ def _found(error: Exception) -> ParityError | None:
         return ours
     if absent := _ABSENT.search(text):
         return MissingExtraError(
-            f"a worker's Python has no {absent[1]}: install there the versions that the driver has; from a "
-            'checkout of Parity: pip install ".[cpu,spark]"'
+            f"a worker's Python has no {absent[1]}: name another one with PYSPARK_PYTHON, or install there what the "
+            'driver has; from a checkout of Parity: pip install ".[cpu,spark]"'
         )
     if _ENDED.search(text):
         return ParityError(
