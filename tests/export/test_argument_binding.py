@@ -1,6 +1,7 @@
 """Which parameter of ``forward`` each input is, wherever a module is called."""
 
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -222,3 +223,18 @@ def test_a_refused_file_says_that_its_inputs_were_taken_by_position(parity, file
     told = parity("check", "tests.export.modules:Named", file, "--weights", file.with_name("w.pt"))
     assert told.code in (1, 3)
     assert "my_kinds as ids, my_ids as mask" in told.err, told
+
+
+class Warned(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        warnings.warn("once is enough", UserWarning, stacklevel=2)
+        return x
+
+
+def test_a_module_that_warns_is_not_made_to_warn_at_every_call() -> None:
+    binding = bind(Warned(), [TensorSpec("x", "float32", ("batch", 2))])
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("default")
+        for _ in range(3):
+            binding(torch.zeros(1, 2))
+    assert [str(one.message) for one in told] == ["once is enough"]

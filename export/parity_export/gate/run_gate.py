@@ -20,7 +20,7 @@ from parity_export.gate.quantized_kernels import quantized_notes
 from parity_export.gate.report import Report, compare_backends
 from parity_export.gate.size_plans import plan_sizes
 from parity_export.gate.torch_reference import TorchReference
-from parity_export.numpy_warnings import quiet
+from parity_export.quiet import quiet
 from parity_export.sources.model_source import ModelSource
 from parity_export.sources.probe_options import check_compared, with_blind_masks
 from parity_runtime import InputError, ModelContract

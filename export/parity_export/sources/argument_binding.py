@@ -8,7 +8,6 @@ order; `Binding.note` says so. What the module returns goes through the `OutputC
 import contextlib
 import inspect
 import textwrap
-import warnings
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -60,9 +59,7 @@ class Binding:
             tensors = tuple(tensor.float() if tensor.dtype in HALF else tensor for tensor in tensors)
         bound = self.arguments(tensors)
         bound.arguments = with_caches(bound.arguments)
-        with AsFloat32() if self.as_float32 else contextlib.nullcontext(), warnings.catch_warnings():
-            # nn.TransformerEncoder packs padded rows so; it is torch's choice, and no one else's.
-            warnings.filterwarnings("ignore", "The PyTorch API of nested tensors", UserWarning)
+        with AsFloat32() if self.as_float32 else contextlib.nullcontext():
             returned = self.module(*bound.args, **bound.kwargs)
         return self.outputs.pick(returned)
 

@@ -12,6 +12,7 @@ from onnx import ModelProto
 from torch import nn
 
 from parity_export.onnx_module.graph_module import GraphModule
+from parity_export.quiet import quiet
 from parity_export.sources.argument_binding import Binding, bare, bind, required_names
 from parity_export.sources.example_inputs import Example
 from parity_export.sources.half_precision import BFloat16Watch, half_inputs, in_float32, in_float32_spec
@@ -159,6 +160,7 @@ class ModelSource:
         return [np.asarray(encoded[spec.name], order="C") for spec in self.module_inputs]
 
 
+@quiet
 def source_from_module(
     module: nn.Module,
     inputs: Sequence[TensorSpec | str],

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from onnx import ModelProto
 
-from parity_export.numpy_warnings import quiet
 from parity_export.onnx_module.graph_module import GraphModule
+from parity_export.quiet import quiet
 from parity_export.sources.argument_binding import flatten
 from parity_export.sources.example_inputs import EXAMPLE_SIZES, NotAcceptedError
 from parity_export.sources.load_module import load_sample
