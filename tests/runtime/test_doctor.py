@@ -21,7 +21,7 @@ from parity_runtime.doctor.environment import check_environment
 from parity_runtime.doctor.extras import check_extras
 from parity_runtime.doctor.kernels import GRAPHS, normalization_error
 from parity_runtime.doctor.machine import cores_finding, processor_finding
-from parity_runtime.doctor.own_process import MARK, last_line
+from parity_runtime.doctor.own_process import MARK, found_by
 from parity_runtime.doctor.probe import SAMPLE
 from parity_runtime.doctor.providers import check_providers
 from parity_runtime.doctor.requirement import Requirement, release
@@ -182,10 +182,10 @@ def test_what_libraries_print_is_no_answer() -> None:
     for other in ("3", "null", '{"event": "unloaded"}', "goodbye"):
         printed = f"import atexit; atexit.register(print, {other!r}); print({other!r})"
         answered = f"{printed}; print({answer!r})"
-        assert last_line([sys.executable, "-c", answered], 60, {}) == {"a": 1}
-        assert last_line([sys.executable, "-c", printed], 60, {}) == "ends the process with 0: without a message"
+        assert found_by([sys.executable, "-c", answered], 60, {}) == {"a": 1}
+        assert found_by([sys.executable, "-c", printed], 60, {}) == "ends the process with 0: without a message"
     crashed = f"print({answer!r}); raise SystemExit('the end')"
-    assert last_line([sys.executable, "-c", crashed], 60, {}) == "ends the process with 1: the end"
+    assert found_by([sys.executable, "-c", crashed], 60, {}) == "ends the process with 1: the end"
 
 
 @pytest.mark.slow

@@ -121,23 +121,20 @@ class ModuleFactory:
 
     def _not_given(self, changed: Mapping[str, Any]) -> str:
         """Return how to give the arguments that have no default and were not given; nothing where all were."""
+        given = {**self.arguments, **changed}
         try:
-            inspect.signature(self.build).bind(*self._first(), **{**self.arguments, **changed})
+            signature = inspect.signature(self.build)
         except ValueError:  # of a class that is written in C
             return ""
-        except TypeError:
-            parameters = [one for one in inspect.signature(self.build).parameters.values() if one.kind in _NAMED]
-            names = [
-                one.name
-                for one in parameters[len(self._first()) :]
-                if one.default is one.empty and one.name not in {**self.arguments, **changed}
-            ]
-            ways = either(
-                "arguments={" + ", ".join(f"{name!r}: ..." for name in names) + "}",
-                " ".join(f"--arg {name}=VALUE" for name in names),
-            )
-            return f"; give it {ways}" if names else ""
-        return ""
+        parameters = [one for one in signature.parameters.values() if one.kind in _NAMED][len(self._first()) :]
+        names = [one.name for one in parameters if one.default is one.empty and one.name not in given]
+        if not names:
+            return ""
+        ways = either(
+            "arguments={" + ", ".join(f"{name!r}: ..." for name in names) + "}",
+            " ".join(f"--arg {name}=VALUE" for name in names),
+        )
+        return f"; give it {ways}"
 
     def _has_shape(self, error: ShapeError, changed: dict[str, int]) -> bool:
         try:

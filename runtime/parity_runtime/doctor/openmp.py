@@ -5,12 +5,12 @@ import sys
 from collections.abc import Iterator
 
 from parity_runtime.doctor.finding import Finding
-from parity_runtime.doctor.own_process import QUIET, last_line
+from parity_runtime.doctor.own_process import QUIET, TELL, found_by
 
 _COMPUTE = ("onnxruntime", "torch", "sklearn")
 _SECONDS = 120.0
 _LOADED = """
-import importlib, json, sys
+import importlib, sys
 for name in sys.argv[1:]:
     try:
         importlib.import_module(name)
@@ -20,7 +20,7 @@ with open("/proc/self/maps") as file:
     paths = {line.split(None, 5)[5].strip() for line in file if line.count("/")}
 kinds = ("libgomp", "libiomp", "libomp")
 copies = sorted(path for path in paths if path.rpartition("/")[2].startswith(kinds))
-print("\\nparity-found", json.dumps({"copies": copies}))
+tell({"copies": copies})
 """
 
 
@@ -33,7 +33,7 @@ def check_openmp() -> Iterator[Finding]:
     there = [name for name in _COMPUTE if importlib.util.find_spec(name)]
     if sys.platform != "linux" or len(there) < 2:
         return
-    found = last_line([sys.executable, "-P", "-c", _LOADED, *there], _SECONDS, QUIET)
+    found = found_by([sys.executable, "-P", "-c", TELL + _LOADED, *there], _SECONDS, QUIET)
     together = f"{', '.join(there)} in one process"
     if isinstance(found, str):
         yield Finding("machine", "OpenMP", "warning", f"{together} {found}")

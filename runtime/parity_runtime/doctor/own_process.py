@@ -11,6 +11,13 @@ from typing import Any
 MARK = "parity-found "
 """What stands before the JSON object: libraries print lines of JSON as well."""
 
+TELL = f"""
+def tell(found):
+    import json
+    print("\\n{MARK}" + json.dumps(found))
+"""
+"""The function by which a script hands over its object; the script goes behind it."""
+
 QUIET = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -20,7 +27,7 @@ QUIET = {
 """What keeps libraries from sending anything when they are imported."""
 
 
-def last_line(command: Sequence[str], seconds: float, environment: Mapping[str, str]) -> dict[str, Any] | str:
+def found_by(command: Sequence[str], seconds: float, environment: Mapping[str, str]) -> dict[str, Any] | str:
     """Run a command and return the JSON object that it found, or what happened to the process, as a predicate.
 
     The object stands in a line behind `MARK`. Libraries may print lines before it, and others when they are unloaded.
@@ -54,16 +61,16 @@ def failed_imports(modules: Sequence[str], seconds: float = 120.0) -> dict[str, 
         modules: their names, in this order.
         seconds: that they may take together; torch from a slow disk takes a minute.
     """
-    return last_line([sys.executable, "-P", "-c", _IMPORT, *modules], seconds, QUIET)
+    return found_by([sys.executable, "-P", "-c", TELL + _IMPORT, *modules], seconds, QUIET)
 
 
 _IMPORT = """
-import importlib, json, sys
+import importlib, sys
 failed = {}
 for name in sys.argv[1:]:
     try:
         importlib.import_module(name)
     except Exception as error:
         failed[name] = f"{type(error).__name__}: {error}"
-print("\\nparity-found", json.dumps(failed))
+tell(failed)
 """

@@ -7,7 +7,7 @@ from typing import Any
 
 from parity_runtime.doctor.finding import Finding
 from parity_runtime.doctor.machine import shows_gpu
-from parity_runtime.doctor.own_process import QUIET, failed_imports, last_line
+from parity_runtime.doctor.own_process import QUIET, failed_imports, found_by
 from parity_runtime.doctor.pip_commands import pip_install, pip_reinstall, pip_uninstall
 from parity_runtime.doctor.requirement import installed_version
 
@@ -38,7 +38,7 @@ def check_providers() -> Iterator[Finding]:
 
 def _probe(provider: str) -> dict[str, Any] | str:
     command = [sys.executable, "-P", "-m", "parity_runtime.doctor.probe", provider]
-    return last_line(command, _SECONDS, QUIET)
+    return found_by(command, _SECONDS, QUIET)
 
 
 def _numpy_failed() -> Finding | None:

@@ -212,9 +212,11 @@ def _refuse_spelled(spelled: Mapping[str, tuple[dict[int, str], "Pattern | None"
 
     together = reading_all([found for _, found in spelled.values() if found is not None])
     for name, (odd, found) in spelled.items():
-        way_out = together if found and found.options and together else found and found.way_out
         for row, cell in odd.items():
-            why = f"{found.what}; {way_out}" if found and cell in found.cells else "not a number"
+            why = "not a number"
+            if found and cell in found.cells:
+                way_out = together if found.options and together else found.way_out
+                why = f"{found.what}; {way_out}"
             refused.setdefault(row, Refusal(f"{name} is {shown(cell)}, {why}", name))
 
 
