@@ -18,6 +18,7 @@ from parity_runtime.engines.engine import MOST_AT_ONCE, Engine, WorkerCall, unwr
 from parity_runtime.engines.knock import knock
 from parity_runtime.engines.processes_stderr import stderr_into
 from parity_runtime.engines.ray_errors import ray_errors
+from parity_runtime.engines.ray_job import give_up, is_given_up, new_job
 from parity_runtime.errors import InputError, MissingExtraError, first_line
 from parity_runtime.printable import shown
 from parity_runtime.tables.table_parts import TablePart
@@ -43,6 +44,7 @@ class RayEngine(Engine):
 
     def __init__(self, address: str | None, gpus: int = 0) -> None:
         super().__init__()
+        self._started = False
         self._address, self._gpus = address or os.environ.get("RAY_ADDRESS"), gpus
         if self._address is None:
             os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # elsewhere, too, this means loopback alone
@@ -55,7 +57,8 @@ class RayEngine(Engine):
         # Ray prints on stdout that workers died, where a command's results go.
         nowhere = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
         stack.enter_context(contextlib.redirect_stdout(nowhere))
-        if not ray.is_initialized():
+        self._started = not ray.is_initialized()
+        if self._started:
             stack.callback(ray.shutdown)
             _start(self._address)
 
@@ -64,7 +67,7 @@ class RayEngine(Engine):
         import ray  # noqa: PLC0415 -- of the [ray] extra
 
         task: Any = ray.remote(num_cpus=1, num_gpus=self._gpus, max_retries=_TRIES)(_run)
-        call, left = ray.put(WorkerCall(function)), iter(parts)
+        call, left, job = ray.put(WorkerCall(function)), iter(parts), new_job()
         cluster: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         at_once = max(MOST_AT_ONCE, 2 * int(cluster.get("CPU", 1)))
         running: list[Any] = []
@@ -74,7 +77,7 @@ class RayEngine(Engine):
         try:
             while True:
                 running += [
-                    task.remote(call, part) for _, part in zip(range(at_once - len(running)), left, strict=False)
+                    task.remote(job, call, part) for _, part in zip(range(at_once - len(running)), left, strict=False)
                 ]
                 if not running:
                     return
@@ -84,8 +87,8 @@ class RayEngine(Engine):
                 yield unwrapped(result)
         finally:
             pool.shutdown()
-            for one in running if ray.is_initialized() else ():  # else it would start another Ray
-                ray.cancel(one)
+            if running and not self._started:  # what was started here ends all of its tasks when it ends
+                give_up(job)
 
 
 def _wait(pool: ThreadPoolExecutor, running: list[Any]) -> tuple[list[Any], list[Any]]:
@@ -98,8 +101,8 @@ def _wait(pool: ThreadPoolExecutor, running: list[Any]) -> tuple[list[Any], list
             return done, left
 
 
-def _run(call: WorkerCall, part: TablePart) -> Any:
-    return call(part)
+def _run(job: bytes, call: WorkerCall, part: TablePart) -> Any:
+    return None if is_given_up(job) else call(part)
 
 
 def check_ray() -> None:
