@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import rnn
 
-from parity_export.graph.torch_export import export_graph
+from parity_export.graph.torch_export import export_graph, guarded_graph
 from parity_export.onnx_graph import OnnxGraph
 from parity_export.sources.example_inputs import Example
 from parity_runtime import InputError, TensorSpec
@@ -61,9 +61,9 @@ class Neighbours(nn.Module):
 
 
 class Distances(nn.Module):
-    def __init__(self, p: float) -> None:
+    def __init__(self, p: float, count: int = 6) -> None:
         super().__init__()
-        self.p, self.codes = p, nn.Parameter(torch.randn(6, 4))
+        self.p, self.codes = p, nn.Parameter(torch.randn(count, 4))
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cdist(x, self.codes, p=self.p)
@@ -111,6 +111,14 @@ def test_the_graph_answers_as_the_module(module: nn.Module, spec: str, shapes: S
         x = drawn.astype(given.dtype)
         (found,) = session.run(None, {"x": x})
         np.testing.assert_allclose(found, module(torch.from_numpy(x)).detach(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [6, 25, 26, 100])
+def test_distances_between_any_number_of_points_have_one_graph(count: int) -> None:
+    """torch.cdist takes another formula for more than 25 points."""
+    module = Distances(2.0, count).eval()
+    example = Example.of(module, (TensorSpec.parse("x: float32[batch, 4]"),))
+    assert not guarded_graph(module, example)[1].limits
 
 
 def test_code_that_decides_by_values_is_named() -> None:

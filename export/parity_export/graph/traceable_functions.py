@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.modules import transformer
 
-_embedding_bag = functional.embedding_bag
+_cdist, _embedding_bag = torch.cdist, functional.embedding_bag
 _OPTIONS = (
     "max_norm", "norm_type", "scale_grad_by_freq", "mode", "sparse", "per_sample_weights", "include_last_offset",
     "padding_idx",
@@ -25,6 +25,7 @@ def traceable_functions() -> Iterator[None]:
     exchanged: list[tuple[Any, str, Any]] = [
         (transformer, "_detect_is_causal_mask", _said_to_be_causal),
         (functional, "embedding_bag", _embedding_bag_of_rows),
+        (torch, "cdist", _cdist_of_any_size),
     ]
     before = [(owner, name, getattr(owner, name)) for owner, name, _ in exchanged]
     try:
@@ -42,6 +43,23 @@ def _said_to_be_causal(_mask: Tensor | None, is_causal: bool | None = None, _siz
     nn.TransformerEncoder looks into a mask of which nobody says so, which a graph cannot; it is applied in any case.
     """
     return is_causal is True
+
+
+_FEW = 25  # points on both sides, whose distances torch.cdist computes one by one; of more it multiplies matrices
+
+
+def _cdist_of_any_size(
+    x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary"
+) -> Tensor:
+    """Return the distances between all points, by one formula for any number of them: torch decides by the number.
+
+    Where the decision is open, the more exact formula is taken.
+    """
+    counts = (x1.shape[-2], x2.shape[-2])
+    if compute_mode == "use_mm_for_euclid_dist_if_necessary" and any(isinstance(n, torch.SymInt) for n in counts):
+        many = any(isinstance(n, int) and n > _FEW for n in counts)
+        compute_mode = "use_mm_for_euclid_dist" if many else "donot_use_mm_for_euclid_dist"
+    return _cdist(x1, x2, p=p, compute_mode=compute_mode)
 
 
 def _embedding_bag_of_rows(
