@@ -1,6 +1,7 @@
 // The test vectors as tables: each output with its counts, each vector with its result.
 
 import { brief, byId, element, short } from "./dom.mjs";
+import { NO_LABEL, isMultilabel } from "./one_label.mjs";
 import { rowsOf, timestampText } from "./reader.mjs";
 import { term } from "./terms.mjs";
 
@@ -67,12 +68,18 @@ function vector(contract, kind, part, found, index, count) {
 }
 
 function expected(contract, { outputs: recorded, checked }, index, count) {
+  if (isMultilabel(contract)) return labelsOf(contract, recorded.labels, index);
   if (!recorded.label)
     return Object.values(recorded)
       .map((tensor) => valuesOf(tensor, index, count, valueText))
       .join("; ");
   const name = String(contract.classes[Number(recorded.label.data[index])]);
   return checked && !checked.data[index] ? `${name} (label not compared)` : name;
+}
+
+function labelsOf({ classes }, { data }, index) {
+  const has = (_, at) => data[index * classes.length + at];
+  return classes.filter(has).join(", ") || NO_LABEL;
 }
 
 function valuesOf({ data }, index, count, text) {
