@@ -112,5 +112,5 @@ function testInputs(plane, { ordinary }) {
 }
 
 function showError(error) {
-  showMessage(error instanceof ParityError ? error.message : `Unexpectedly: ${error?.message ?? error}`);
+  showMessage(error instanceof ParityError ? error.message : `unexpected error: ${error?.message ?? error}`);
 }

@@ -33,14 +33,15 @@ const numbersOf = (features) => features.flatMap(({ kind }, index) => (kind === 
 
 function whyNone(contract) {
   if (!hasProbabilities(contract) && contract.task !== "regression")
-    return "This model returns neither a class nor a value of a row: there is nothing to paint.";
+    return "This model gives a row no class, label or number: there is nothing to paint.";
   const width = ({ name }) => contract.features.filter(({ input }) => input === name).length;
   if (
     !contract.inputs.every((spec) => spec.dtype in ARRAYS && spec.shape.length === 2 && spec.shape[1] === width(spec))
   )
     return "This model does not take the rows of a table: there is nothing to paint.";
   if (numbersOf(contract.features).length < 1) return "This model takes no numbers: there is nothing to paint.";
-  if (!contract.row_independent) return "The rows of a batch influence one another: points cannot be painted at once.";
+  if (!contract.row_independent)
+    return "The rows of a batch influence one another: the picture needs each point predicted by itself.";
 }
 
 // The range of training, widened by a quarter on both sides.

@@ -125,7 +125,8 @@ function certificate({ certified }, outside) {
   if (!certified) return [];
   if (!certified[0])
     return [element("p", { class: "badge open" }, "Not certified: another runtime may give another label")];
-  const text = "Certified: no compliant runtime gives another label. That is about rounding, not about being right";
+  const text =
+    "Certified: no compliant runtime gives another label. That is about rounding, not about whether it is right";
   return [element("p", { class: outside ? "badge plain" : "badge good" }, text)];
 }
 

@@ -266,7 +266,7 @@ def test_another_output_than_the_expected_one_is_red(check, packages: dict[str, 
 @pytest.mark.parametrize(
     ("named", "words"),
     [
-        ("http://[", "?package=http://[ is no address"),
+        ("http://[", "?package=http://[ is not an address"),
         ("//evil.example/x", "http://evil.example/x/ is on another server"),
     ],
 )
