@@ -140,7 +140,7 @@ async function picture(page) {
   return `painted in ${colors} colours`;
 }
 
-// What is predicted stands beside the pointer, and not where the pointer is elsewhere.
+// The prediction is shown beside the pointer, and put away when the pointer leaves the picture.
 async function pointed(page) {
   const tip = page.locator("#tip");
   await page.locator("#canvas").hover({ position: { x: 140, y: 100 } });
@@ -150,7 +150,7 @@ async function pointed(page) {
   if (left < 0 || right > Number(options.width)) throw new Error(`"${text}" at the pointer reaches out of the window`);
   await page.mouse.move(0, 0);
   await tip.waitFor({ state: "hidden", timeout: 5000 });
-  return `at the pointer stands "${text}"`;
+  return `the pointer shows "${text}"`;
 }
 
 async function labels(page) {

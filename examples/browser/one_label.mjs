@@ -3,13 +3,19 @@
 import { classColor, plainColor } from "./palette.mjs";
 import { isClassifier } from "./reader.mjs";
 
-/** What a row without any label has. */
-export const NO_LABEL = "no label";
+const FEW = 3; // names of labels; more of them would fill the page
 
 export const isMultilabel = ({ task }) => task === "multilabel";
 
 /** Whether the model gives the probability of each class, of one class of several or of each label for itself. */
 export const hasProbabilities = (contract) => isClassifier(contract) || isMultilabel(contract);
+
+/** The names of the labels that a row has, of which `labels` holds a number for each: 0 where it has not. */
+export function labelNames({ classes }, labels) {
+  const names = classes.filter((_, index) => labels[index]);
+  if (names.length > FEW) return `${names.slice(0, FEW).join(", ")} and ${names.length - FEW} more`;
+  return names.join(", ") || "no label";
+}
 
 /** The predictions of the label at a place of `classes`, as of a binary model. */
 export function labelPredictions({ labels, probabilities, logits }, { classes }, label) {

@@ -1,10 +1,10 @@
-// Colours by class: blue for class 0, orange for class 1; the first eight are apart in light and dark, also for most
+// Colours by class: blue for class 0, orange for class 1; the first seven are apart in light and dark, also for most
 // colour-blind eyes. Each of those after them is as far from all before as it can be.
 
-const FIRST = ["#2f74c0", "#e6791e", "#2f9464", "#9159b8", "#c9477f", "#128a93", "#8f6a46", "#6b7683"];
+const FIRST = ["#2f74c0", "#e6791e", "#2f9464", "#9159b8", "#c9477f", "#128a93", "#8f6a46"];
 const MOST = 256; // colours: more of them cannot be told apart
 const STEP = 17; // of a channel, from one candidate to the next
-const LIGHTNESS = [0.48, 0.85]; // of candidates: darker and lighter ones are lost on a dark or a light page
+const LIGHTNESS = [0.52, 0.85]; // of candidates: darker and lighter ones are lost on a dark or a light page
 
 /** Of a row without the label that is drawn. */
 export const plainColor = "#8a8a8a";
@@ -26,7 +26,7 @@ function farthest() {
 }
 
 function startingCandidates() {
-  const taken = FIRST.map(oklab);
+  const taken = [...FIRST, plainColor].map(oklab);
   const levels = Array.from({ length: 255 / STEP + 1 }, (_, at) => (at * STEP).toString(16).padStart(2, "0"));
   return levels
     .flatMap((red) => levels.flatMap((green) => levels.map((blue) => `#${red}${green}${blue}`)))

@@ -2,7 +2,7 @@
 
 import { cellText } from "./cell_text.mjs";
 import { brief, element, short, swatch } from "./dom.mjs";
-import { NO_LABEL, isMultilabel } from "./one_label.mjs";
+import { isMultilabel, labelNames } from "./one_label.mjs";
 import { classColor } from "./palette.mjs";
 import { NO_FINITE_OUTPUT } from "./reader.mjs";
 import { term } from "./terms.mjs";
@@ -39,14 +39,12 @@ function classHead({ classes }, { chosen: [label], numbers }) {
 }
 
 function labelHead(contract, found) {
-  const heading = element("p", { class: "label" }, labelNames(contract, found));
+  const heading = element("p", { class: "label" }, labelNames(contract, found.labels));
   return [
     heading,
     element("p", { class: "probability" }, "the ", term("label probability", "probability of each label")),
   ];
 }
-
-const labelNames = ({ classes }, { chosen }) => chosen.map((index) => classes[index]).join(", ") || NO_LABEL;
 
 function valueParts({ targets }, { numbers, bounds }) {
   return targets.map((name, index) => {
@@ -81,17 +79,17 @@ function classText(contract, found, { certified }) {
 function labelText(contract, found) {
   const said = contract.classes.length > FEW ? found.chosen : contract.classes.keys();
   const each = Array.from(said, (index) => `${contract.classes[index]} ${percent(found.numbers[index])}`);
-  return [labelNames(contract, found), ...(each.length ? [`probability ${each.join(", ")}`] : [])].join(": ");
+  return [labelNames(contract, found.labels), ...(each.length ? [`probability ${each.join(", ")}`] : [])].join(": ");
 }
 
 /** What is predicted at the pointer, in a few words: of several targets the drawn one, and of labels where one is drawn. */
 export function tipText(contract, predictions, { target, axes }) {
   const found = read(contract, predictions);
   if (!found.numbers.every(Number.isFinite)) return NOT_FINITE;
-  if (predictions.values) return `${contract.targets[target]} ${short(found.numbers[target])}`;
-  if (isMultilabel(contract) && axes.length === 1) return labelNames(contract, found);
+  if (predictions.values) return `${contract.targets[target]}: ${short(found.numbers[target])}`;
+  if (isMultilabel(contract) && axes.length === 1) return labelNames(contract, found.labels);
   const shown = isMultilabel(contract) ? target : found.chosen[0];
-  return `${contract.classes[shown]} ${percent(found.numbers[shown])}`;
+  return `${contract.classes[shown]}: ${percent(found.numbers[shown])}`;
 }
 
 const valueText = ({ targets }, { numbers }) => targets.map((name, at) => `${name} ${short(numbers[at])}`).join(", ");
@@ -101,9 +99,10 @@ function read(contract, { labels, probabilities, values, bounds }) {
   const width = contract.targets.length;
   if (values) return { numbers: Array.from(values.subarray(0, width)), bounds: bounds?.subarray(0, width) };
   const count = contract.classes.length;
-  const has = labels.slice(0, count).flatMap((found, index) => (found ? [index] : []));
   const numbers = Array.from(probabilities.subarray(0, count));
-  return { chosen: isMultilabel(contract) ? has : [labels[0]], numbers };
+  if (!isMultilabel(contract)) return { chosen: [labels[0]], numbers };
+  const found = labels.slice(0, count);
+  return { chosen: found.flatMap((has, index) => (has ? [index] : [])), labels: found, numbers };
 }
 
 function bar(name, index, probability, chosen) {

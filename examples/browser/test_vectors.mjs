@@ -1,7 +1,7 @@
 // The test vectors as tables: each output with its counts, each vector with its result.
 
 import { brief, byId, element, short } from "./dom.mjs";
-import { NO_LABEL, isMultilabel } from "./one_label.mjs";
+import { isMultilabel, labelNames } from "./one_label.mjs";
 import { rowsOf, timestampText } from "./reader.mjs";
 import { term } from "./terms.mjs";
 
@@ -68,7 +68,7 @@ function vector(contract, kind, part, found, index, count) {
 }
 
 function expected(contract, { outputs: recorded, checked }, index, count) {
-  if (isMultilabel(contract)) return labelsOf(contract, recorded.labels, index);
+  if (isMultilabel(contract)) return labelNames(contract, rowValues(recorded.labels, index, count));
   if (!recorded.label)
     return Object.values(recorded)
       .map((tensor) => valuesOf(tensor, index, count, valueText))
@@ -77,17 +77,15 @@ function expected(contract, { outputs: recorded, checked }, index, count) {
   return checked && !checked.data[index] ? `${name} (label not compared)` : name;
 }
 
-function labelsOf({ classes }, { data }, index) {
-  const has = (_, at) => data[index * classes.length + at];
-  return classes.filter(has).join(", ") || NO_LABEL;
+function rowValues({ data }, index, count) {
+  const width = data.length / count;
+  return data.slice(index * width, (index + 1) * width);
 }
 
-function valuesOf({ data }, index, count, text) {
-  const width = data.length / count;
-  const shown = Array.from(data.slice(index * width, index * width + Math.min(width, MOST_VALUES)), (value) =>
-    text(value),
-  );
-  return shown.join(", ") + (width > MOST_VALUES ? ` and ${width - MOST_VALUES} more` : "");
+function valuesOf(tensor, index, count, text) {
+  const values = rowValues(tensor, index, count);
+  const shown = Array.from(values.slice(0, MOST_VALUES), (value) => text(value));
+  return shown.join(", ") + (values.length > MOST_VALUES ? ` and ${values.length - MOST_VALUES} more` : "");
 }
 
 const valueText = (value) => (typeof value === "string" ? JSON.stringify(value) : short(Number(value)));
