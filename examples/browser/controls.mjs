@@ -2,8 +2,8 @@
 
 import { OTHER, cellText } from "./cell_text.mjs";
 import { byId, element, short } from "./dom.mjs";
-import { MISSING_CATEGORY, MISSING_TIMESTAMP, cellReader, isText } from "./reader.mjs";
 import { choicesOf } from "./pictures.mjs";
+import { MISSING_CATEGORY, MISSING_TIMESTAMP, cellReader, isText } from "./reader.mjs";
 import { outOfRangeAt } from "./training_range.mjs";
 
 const STEPS = 1000; // of a slider at least: its numbers are round, its ends are exact

@@ -165,7 +165,7 @@ export class Explorer {
     if (this.signal.aborted) return;
     const hover = this.#hover;
     const point = hover ?? this.point;
-    if (!hover) hideTip();
+    if (!hover || this.#none) hideTip();
     this.painter.drawCrossHair(point);
     this.showPoint(point, this.#axes);
     if (this.#none) return;

@@ -8,8 +8,8 @@ const ARRAYS = { float32: Float32Array, int64: BigInt64Array, string: Array };
 /**
  * Returns `{inputs, features, numbers, classifier, labels}`: the graph's inputs; the features, each with the value that it
  * has at first and its `range` in training, those with numbers also with the `low` and `high` that are painted; the places
- * of these; whether it gives probabilities, and the output that it decides with. Or `{problem}`, why there is no plane. Where the contract knows no range, the extremes of the test vectors' inputs are
- * painted.
+ * of these; whether it gives probabilities, and the output that it decides with. Or `{problem}`, why there is no plane.
+ * Where the contract knows no range, the extremes of the test vectors' inputs are painted.
  */
 export function planeOf(contract, testVectors) {
   const problem = whyNone(contract);

@@ -2,10 +2,8 @@
 
 import { byId, element, swatch } from "./dom.mjs";
 import { hasProbabilities, isMultilabel } from "./one_label.mjs";
-import { classColor } from "./palette.mjs";
+import { FEW_CLASSES, classColor } from "./palette.mjs";
 import { term } from "./terms.mjs";
-
-const FEW = 12; // classes, which are named even where the view has none of them
 
 /** Says what is drawn of a picture that was painted (`Painter.painted`). */
 export function showLegend(contract, painted, { certified, flat, ranged }) {
@@ -31,8 +29,8 @@ function list(legend, entries) {
   const text = items.map(({ outerHTML }) => outerHTML).join("");
   if (legend.innerHTML !== text) legend.replaceChildren(...items); // a word that has the focus keeps it
   legend.hidden = items.length === 0;
-  legend.classList.toggle("many", items.length > FEW);
-  legend.tabIndex = items.length > FEW ? 0 : -1; // it may have to be scrolled
+  legend.classList.toggle("many", items.length > FEW_CLASSES);
+  legend.tabIndex = items.length > FEW_CLASSES ? 0 : -1; // it may have to be scrolled
 }
 
 // The classes; of many only those that are predicted somewhere in the view, and how many are not.
@@ -41,7 +39,7 @@ function classEntries({ task, classes }, { axes, target, colorOf = classColor, l
   const seen = new Set(labels);
   const shown = classes
     .map((name, index) => ({ name, index }))
-    .filter(({ index }) => classes.length <= FEW || seen.has(index));
+    .filter(({ index }) => classes.length <= FEW_CLASSES || seen.has(index));
   const entries = shown.map(({ name, index }) => [swatch(colorOf(index)), String(name)]);
   const others = classes.length - shown.length;
   return others

@@ -6,6 +6,9 @@ const MOST = 256; // colours: more of them cannot be told apart
 const STEP = 17; // of a channel, from one candidate to the next
 const LIGHTNESS = [0.52, 0.85]; // of candidates: darker and lighter ones are lost on a dark or a light page
 
+/** Classes whose colours are told apart at a glance; of more of them the page lists those first that matter most. */
+export const FEW_CLASSES = 12;
+
 /** Of a row without the label that is drawn. */
 export const plainColor = "#8a8a8a";
 

@@ -3,12 +3,11 @@
 import { cellText } from "./cell_text.mjs";
 import { brief, element, short, swatch } from "./dom.mjs";
 import { isMultilabel, labelNames } from "./one_label.mjs";
-import { classColor } from "./palette.mjs";
+import { FEW_CLASSES, classColor } from "./palette.mjs";
 import { NO_FINITE_OUTPUT } from "./reader.mjs";
 import { term } from "./terms.mjs";
 import { outOfRangeText } from "./training_range.mjs";
 
-const FEW = 12; // classes; more of them stand in the order of their probability
 const NOT_FINITE = NO_FINITE_OUTPUT[0].toUpperCase() + NO_FINITE_OUTPUT.slice(1);
 
 /** Shows the first row of `predictions`, which are at a point of the features. */
@@ -27,7 +26,7 @@ function classParts(contract, found) {
   const { classes } = contract;
   const { chosen, numbers } = found;
   const order = classes.map((_, index) => index);
-  if (order.length > FEW) order.sort((one, other) => numbers[other] - numbers[one]);
+  if (order.length > FEW_CLASSES) order.sort((one, other) => numbers[other] - numbers[one]);
   const bars = order.map((index) => bar(classes[index], index, numbers[index], chosen.includes(index)));
   const head = element("div", { class: "found" }, ...(isMultilabel(contract) ? labelHead : classHead)(contract, found));
   return [head, element("div", { class: "bars" }, ...bars)];
@@ -77,7 +76,7 @@ function classText(contract, found, { certified }) {
 }
 
 function labelText(contract, found) {
-  const said = contract.classes.length > FEW ? found.chosen : contract.classes.keys();
+  const said = contract.classes.length > FEW_CLASSES ? found.chosen : contract.classes.keys();
   const each = Array.from(said, (index) => `${contract.classes[index]} ${percent(found.numbers[index])}`);
   return [labelNames(contract, found.labels), ...(each.length ? [`probability ${each.join(", ")}`] : [])].join(": ");
 }

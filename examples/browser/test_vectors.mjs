@@ -68,7 +68,7 @@ function vector(contract, kind, part, found, index, count) {
 }
 
 function expected(contract, { outputs: recorded, checked }, index, count) {
-  if (isMultilabel(contract)) return labelNames(contract, rowValues(recorded.labels, index, count));
+  if (isMultilabel(contract) && recorded.labels) return labelNames(contract, rowValues(recorded.labels, index, count));
   if (!recorded.label)
     return Object.values(recorded)
       .map((tensor) => valuesOf(tensor, index, count, valueText))
