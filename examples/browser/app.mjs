@@ -99,15 +99,18 @@ async function showPlane(contract, { passed, testVectors, sessions }, { signal, 
 }
 
 function testInputs(plane, { ordinary }) {
-  const { label, value } = ordinary.outputs;
-  const width = value?.dims[1];
+  const { [plane.labels]: labels, value } = ordinary.outputs;
+  const ofRow = (tensor, row) => {
+    const width = tensor?.dims[1] ?? 1; // of a label, which has one dimension
+    return tensor && Array.from(tensor.data.slice(row * width, (row + 1) * width), Number);
+  };
   return Array.from({ length: rowsOf(ordinary) }, (_, row) => ({
     point: rowOf(plane, ordinary.inputs, row),
-    label: label && Number(label.data[row]),
-    values: value?.data.slice(row * width, (row + 1) * width),
+    labels: ofRow(labels, row),
+    values: ofRow(value, row),
   }));
 }
 
 function showError(error) {
-  showMessage(error instanceof ParityError ? error.message : `Unexpectedly: ${error?.message ?? error}`);
+  showMessage(error instanceof ParityError ? error.message : `unexpected error: ${error?.message ?? error}`);
 }

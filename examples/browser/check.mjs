@@ -1,11 +1,11 @@
-// node check.mjs URL [SCREENSHOT] [--expect plane|heat|curve|table|results|red|alert|late|welcome] [--width 1100] [--dark]
+// node check.mjs URL [SCREENSHOT] [--expect plane|heat|curve|labels|table|results|red|alert|late|welcome] [--width 1100] [--dark]
 //
 // Opens the page in a real Chromium and exits with 1 and a line where it does not do what it should. `plane` (the
 // default) expects green results, a painted plane, a prediction after a click, none beside an emptied field, a zoom to
 // the uncertified band of a certified graph, a mark on a number far outside the range of the training data, and of text,
 // truth values and dates a prediction for each choice, a missing one among them; `heat` and `curve` a regression's picture
 // over two numbers or one, or a classifier's over one, and that the wheel, dragging, two fingers, a slider and explained
-// words do what they should; `table` results without a picture; `results` no more than them; `red` results of
+// words do what they should; `labels` of a multilabel model another picture for each label; `table` results without a picture; `results` no more than them; `red` results of
 // which some are red; `alert` a message, and nothing else; `late` a plane, and a message after a number whose label is no
 // class; `welcome` what to do, without a package.
 
@@ -24,9 +24,10 @@ const {
   },
 });
 const CHECKS = {
-  plane: [results, plane, emptied, band, outOfRange, choices, dates],
-  heat: [results, picture, clicked, gestures, slider, explained],
-  curve: [results, picture, clicked, gestures, slider, explained],
+  plane: [results, plane, pointed, emptied, band, outOfRange, choices, dates],
+  heat: [results, picture, pointed, clicked, gestures, slider, explained],
+  curve: [results, picture, pointed, clicked, gestures, slider, explained],
+  labels: [results, labels, pointed, clicked],
   results: [results],
   welcome: [welcome],
   late: [plane, late],
@@ -137,6 +138,32 @@ async function picture(page) {
   const least = options.expect === "heat" ? 12 : 1;
   if (colors < least) throw new Error(`the picture has ${colors} colours`);
   return `painted in ${colors} colours`;
+}
+
+// The prediction is shown beside the pointer, and put away when the pointer leaves the picture.
+async function pointed(page) {
+  const tip = page.locator("#tip");
+  await page.locator("#canvas").hover({ position: { x: 140, y: 100 } });
+  await tip.waitFor({ state: "visible", timeout: 5000 });
+  const text = await tip.textContent();
+  const { left, right } = await tip.evaluate((shown) => shown.getBoundingClientRect().toJSON());
+  if (left < 0 || right > Number(options.width)) throw new Error(`"${text}" at the pointer reaches out of the window`);
+  await page.mouse.move(0, 0);
+  await tip.waitFor({ state: "hidden", timeout: 5000 });
+  return `the pointer shows "${text}"`;
+}
+
+async function labels(page) {
+  await page.waitForSelector("#prediction .label", { timeout: 30_000 });
+  const names = await page.locator("#target option").allTextContents();
+  const pictures = [];
+  for (const name of names) {
+    await page.locator("#target").selectOption({ label: name });
+    await page.waitForFunction((text) => document.querySelector("#legend-classes").innerText.startsWith(text), name);
+    pictures.push(await page.evaluate(pictureData));
+  }
+  if (names.length < 2 || new Set(pictures).size < names.length) throw new Error("two labels have the same picture");
+  return `${names.join(", ")} have a picture each`;
 }
 
 async function clicked(page) {

@@ -2,6 +2,7 @@
 
 import { OTHER, cellText } from "./cell_text.mjs";
 import { byId, element, short } from "./dom.mjs";
+import { choicesOf } from "./pictures.mjs";
 import { MISSING_CATEGORY, MISSING_TIMESTAMP, cellReader, isText } from "./reader.mjs";
 import { outOfRangeAt } from "./training_range.mjs";
 
@@ -14,7 +15,7 @@ const DIGITS = 12; // of a number that was rounded: 0.1 for 0.1000000000000001
  */
 export function makeControls(
   contract,
-  { features, numbers, classifier },
+  { features, numbers },
   axes,
   { signal, onPoint, onNone, onLeave, onAxes, onTarget },
 ) {
@@ -30,7 +31,8 @@ export function makeControls(
   );
   byId("point").addEventListener("submit", (event) => event.preventDefault(), { signal });
   makeAxes(features, numbers, axes, { signal, onAxes });
-  makeTargets(classifier ? [] : contract.targets, { signal, onTarget });
+  makeTargets(choicesOf(contract, axes), { signal, onTarget });
+  byId("target-kind").textContent = contract.task === "regression" ? "Value" : "Label";
   byId("axes").hidden = byId("axis-x").parentElement.hidden && byId("target").parentElement.hidden;
   return (point, shown) => {
     const outside = outOfRangeAt(features, point);

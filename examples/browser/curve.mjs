@@ -10,13 +10,14 @@ const MARGIN = 0.06; // of the height, above and below a regression's curve
 export const curve = {
   most: 512, // places along it
   grid: ({ x: [low, high] }, size) => Array.from({ length: size }, (_, at) => [low + ((high - low) * at) / (size - 1)]),
-  read({ values, probabilities, certified }, { contract, view, size, target }) {
+  read({ values, probabilities, labels, certified }, { contract, view, size, target }) {
     const all = values ?? probabilities;
     const width = all.length / size;
     const places = values ? [target] : contract.classes.map((_, place) => place);
     const curves = places.map((place) => all.filter((_, at) => at % width === place));
     const uncertified = Boolean(certified?.includes(0));
-    return { view: { x: view.x, y: values ? heightOf(curves[0]) : [-0.03, 1.03] }, size, curves, uncertified };
+    const y = values ? heightOf(curves[0]) : [-0.03, 1.03];
+    return { view: { x: view.x, y }, size, curves, labels, uncertified };
   },
   draw(context, frame, { view, curves, size }) {
     const column = (at) => frame.toX(view.x[0] + ((view.x[1] - view.x[0]) * at) / (size - 1));

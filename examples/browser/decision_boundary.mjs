@@ -2,6 +2,7 @@
 
 import { cells, pixels } from "./drawing.mjs";
 import { labelChanges } from "./label_changes.mjs";
+import { isMultilabel, labelColor, labelPredictions } from "./one_label.mjs";
 import { classColor, mix } from "./palette.mjs";
 
 const PALEST = 0.14;
@@ -12,26 +13,34 @@ const HATCH = 6; // pixels from stripe to stripe
 export const decisionBoundary = {
   most: 200, // cells across
   grid: cells,
-  read(predictions, { contract, view, size }) {
-    const changes = labelChanges(predictions, size, contract.logit_threshold);
-    return { view, size, predictions, changes, uncertified: Boolean(predictions.certified?.includes(0)) };
+  read(all, { contract, view, size, target }) {
+    const isOne = isMultilabel(contract);
+    const predictions = isOne ? labelPredictions(all, contract, target) : all;
+    const changes = labelChanges(
+      predictions,
+      size,
+      isOne ? contract.logit_thresholds[target] : contract.logit_threshold,
+    );
+    const colorOf = isOne ? labelColor(target) : classColor;
+    const uncertified = Boolean(predictions.certified?.includes(0));
+    return { view, size, predictions, labels: predictions.labels, colorOf, changes, uncertified };
   },
-  draw(context, frame, { predictions, changes, size }, colors) {
+  draw(context, frame, { predictions, colorOf, changes, size }, colors) {
     const { left, top, right, bottom } = frame;
-    context.drawImage(shades(predictions, size, colors.paper), left, top, right - left, bottom - top);
+    context.drawImage(shades(predictions, colorOf, size, colors.paper), left, top, right - left, bottom - top);
     if (predictions.certified) hatch(context, frame, predictions.certified, size, colors);
     line(context, frame, changes, size, colors);
   },
-  points: (points, [x, y]) =>
-    points.map(({ point, label }) => ({ x: point[x], y: point[y], color: classColor(label) })),
+  points: (points, [x, y], { colorOf, target }) =>
+    points.map(({ point, labels }) => ({ x: point[x], y: point[y], color: colorOf(labels[target]) })),
 };
 
-function shades({ labels, probabilities }, size, paper) {
+function shades({ labels, probabilities }, colorOf, size, paper) {
   const classes = probabilities.length / labels.length;
   return pixels(size, (cell) => {
     const probability = probabilities[cell * classes + labels[cell]];
     const sure = Math.min(1, Math.max(0, (probability - 1 / classes) / (1 - 1 / classes)));
-    return mix(paper, classColor(labels[cell]), PALEST + (STRONGEST - PALEST) * sure);
+    return mix(paper, colorOf(labels[cell]), PALEST + (STRONGEST - PALEST) * sure);
   });
 }
 

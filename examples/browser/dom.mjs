@@ -1,5 +1,7 @@
 // Elements, made and found. Text goes in as text: a package's names are never markup.
 
+const GAP = 8; // pixels between a box and what it belongs to
+
 export const byId = (id) => document.getElementById(id);
 
 export function element(tag, attributes = {}, ...children) {
@@ -16,6 +18,15 @@ export function swatch(color, kind = "") {
   const made = element("span", { class: `swatch ${kind}`, "aria-hidden": "true" });
   if (color) made.style.setProperty("--color", color);
   return made;
+}
+
+/** Puts a box below a rectangle of the window, or above it where there is no room; never beyond the window. */
+export function placeBelow(box, { left, top, bottom }) {
+  const { offsetWidth: width, offsetHeight: height } = box;
+  const { clientWidth, clientHeight } = document.documentElement;
+  const below = bottom + GAP;
+  box.style.left = `${Math.max(GAP, Math.min(left, clientWidth - width - GAP))}px`;
+  box.style.top = `${Math.max(GAP, below + height > clientHeight ? top - height - GAP : below)}px`;
 }
 
 /** A number as short as it can be and still read back to the same float32. */

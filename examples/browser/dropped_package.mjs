@@ -35,7 +35,7 @@ export function openFiles(files, { sha256 }) {
   const manifests = [...files.keys()].filter((path) => path.split("/").at(-1) === MANIFEST);
   const [manifest] = manifests.sort((one, other) => depth(one) - depth(other));
   if (!manifest)
-    throw new InputError(`that is no package: it has no ${MANIFEST}; take the folder that parity export wrote`);
+    throw new InputError(`that is not a package: it has no ${MANIFEST}; choose the folder that parity export wrote`);
   const folder = manifest.slice(0, -MANIFEST.length);
   const read = async (name, limit) => {
     const file = files.get(folder + name);

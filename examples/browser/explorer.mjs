@@ -6,8 +6,9 @@ import { byId } from "./dom.mjs";
 import { showLegend } from "./legend.mjs";
 import { Painter } from "./painter.mjs";
 import { listen } from "./pointer.mjs";
-import { predictionText, showNone, showPrediction } from "./prediction.mjs";
+import { predictionText, showNone, showPrediction, tipText } from "./prediction.mjs";
 import { pictureTitle } from "./pictures.mjs";
+import { hideTip, showTip } from "./tip.mjs";
 import { holding, panned, wholeView, zoomed, zoomedAt } from "./view.mjs";
 import { zoomToBand } from "./zoom_to_band.mjs";
 
@@ -23,7 +24,7 @@ export class Explorer {
     const { features } = plane;
     Object.assign(this, { contract, features, predict, certified, signal });
     this.#axes = axes;
-    this.target = 0; // of a regression
+    this.target = 0; // of a regression, or the label of a multilabel model
     this.painter = new Painter(byId("canvas"), { predict, contract, features, points });
     this.point = features.map(({ value }) => value);
     this.view = wholeView(features, axes);
@@ -69,7 +70,10 @@ export class Explorer {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.paint(), { signal });
     const resized = new ResizeObserver(() => this.paint());
     resized.observe(canvas);
-    signal.addEventListener("abort", () => resized.disconnect());
+    signal.addEventListener("abort", () => {
+      resized.disconnect();
+      hideTip();
+    });
   }
 
   get axes() {
@@ -125,7 +129,7 @@ export class Explorer {
     this.look(wholeView(this.features, axes));
   }
 
-  /** Shows another target of a regression. */
+  /** Shows another target of a regression, or another label. */
   turnTo(target) {
     this.target = target;
     this.paint();
@@ -159,13 +163,17 @@ export class Explorer {
 
   async #refresh() {
     if (this.signal.aborted) return;
-    const point = this.#hover ?? this.point;
+    const hover = this.#hover;
+    const point = hover ?? this.point;
+    if (!hover || this.#none) hideTip();
     this.painter.drawCrossHair(point);
     this.showPoint(point, this.#axes);
     if (this.#none) return;
     const predictions = await this.predict([this.at(point)], { point, axes: this.#axes });
     if (this.#none || this.signal.aborted) return; // a field was emptied meanwhile, or another package opened
     showPrediction(byId("prediction"), this.contract, predictions, this.features, point);
+    if (hover && hover === this.#hover && this.painter.frame)
+      showTip(this.painter.pixelAt(point), tipText(this.contract, predictions, this));
     clearTimeout(this.saying);
     if (!this.#hover)
       this.saying = setTimeout(

@@ -1,14 +1,15 @@
 // The plane of two numbers that is painted, or the one number of a curve, and the predictions of the model there.
 
-import { MISSING_TIMESTAMP, isClassifier, isText, rowFeatures, trainingRange } from "./reader.mjs";
+import { hasProbabilities, isMultilabel } from "./one_label.mjs";
+import { MISSING_TIMESTAMP, isText, rowFeatures, trainingRange } from "./reader.mjs";
 
 const ARRAYS = { float32: Float32Array, int64: BigInt64Array, string: Array };
 
 /**
- * Returns `{inputs, features, numbers, classifier}`: the graph's inputs; the features, each with the value that it has at first and
- * its `range` in training, those with numbers also with the `low` and `high` that are painted; and the places of these.
- * Or `{problem}`, why there is no plane. Where the contract knows no range, the extremes of the test vectors' inputs are
- * painted.
+ * Returns `{inputs, features, numbers, classifier, labels}`: the graph's inputs; the features, each with the value that it
+ * has at first and its `range` in training, those with numbers also with the `low` and `high` that are painted; the places
+ * of these; whether it gives probabilities, and the output that it decides with. Or `{problem}`, why there is no plane.
+ * Where the contract knows no range, the extremes of the test vectors' inputs are painted.
  */
 export function planeOf(contract, testVectors) {
   const problem = whyNone(contract);
@@ -19,23 +20,28 @@ export function planeOf(contract, testVectors) {
       ? { ...known, ...extentOf(feature, testVectors.ordinary.inputs[feature.input]) }
       : { ...known, value: firstValue(known) };
   });
-  return { inputs: contract.inputs, features, numbers: numbersOf(features), classifier: isClassifier(contract) };
+  return {
+    inputs: contract.inputs,
+    features,
+    numbers: numbersOf(features),
+    classifier: hasProbabilities(contract),
+    labels: isMultilabel(contract) ? "labels" : "label",
+  };
 }
 
 const numbersOf = (features) => features.flatMap(({ kind }, index) => (kind === "numeric" ? [index] : []));
 
 function whyNone(contract) {
-  if (contract.task === "multilabel")
-    return "The labels of this model are independent of one another: there is no one boundary to paint.";
-  if (!isClassifier(contract) && contract.task !== "regression")
-    return "This model returns neither a class nor a value of a row: there is nothing to paint.";
+  if (!hasProbabilities(contract) && contract.task !== "regression")
+    return "This model gives a row no class, label or number: there is nothing to paint.";
   const width = ({ name }) => contract.features.filter(({ input }) => input === name).length;
   if (
     !contract.inputs.every((spec) => spec.dtype in ARRAYS && spec.shape.length === 2 && spec.shape[1] === width(spec))
   )
     return "This model does not take the rows of a table: there is nothing to paint.";
   if (numbersOf(contract.features).length < 1) return "This model takes no numbers: there is nothing to paint.";
-  if (!contract.row_independent) return "The rows of a batch influence one another: points cannot be painted at once.";
+  if (!contract.row_independent)
+    return "The rows of a batch influence one another: the picture needs each point predicted by itself.";
 }
 
 // The range of training, widened by a quarter on both sides.
@@ -61,11 +67,11 @@ export function predictor(plane, { default: model, certified: certifiedModel }) 
   const wanted = plane.classifier ? "certified" : "error_bound";
   return async (points, slice) => {
     const inputs = rowsAt(plane, points, slice);
-    const { label, probabilities, logits, value } = await model.run(inputs);
+    const { [plane.labels]: labels, probabilities, logits, value } = await model.run(inputs);
     const certificate = certifiedModel && (await certifiedModel.run(inputs, [wanted]))[wanted].data;
     if (!plane.classifier) return { values: value.data, bounds: certificate };
     return {
-      labels: Array.from(label.data, Number),
+      labels: Array.from(labels.data, Number),
       probabilities: probabilities.data,
       logits: logits.data,
       certified: certificate,

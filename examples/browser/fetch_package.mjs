@@ -22,7 +22,9 @@ export async function isThere(relative) {
 function folderUrl(relative) {
   const path = `${relative.replace(/\/+$/, "")}/`;
   if (!URL.canParse(path, document.baseURI))
-    throw new InputError(`?package=${relative} is no address; name a folder relative to this page, as packages/xor`);
+    throw new InputError(
+      `?package=${relative} is not an address; name a folder relative to this page, such as packages/xor`,
+    );
   return new URL(path, document.baseURI);
 }
 

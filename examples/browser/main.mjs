@@ -4,11 +4,11 @@
 import { loadLibraries } from "./libraries.mjs";
 import { showMessage } from "./message.mjs";
 
-const NO_VENDOR = "vendor/ cannot be loaded; run npm ci --ignore-scripts && npm run vendor beside index.html";
+const NO_VENDOR = "vendor/ cannot be loaded; run npm ci --ignore-scripts && npm run vendor in the folder of index.html";
 
 loadLibraries()
   .then(
     async (libraries) => (await import("./app.mjs")).start(libraries),
     () => showMessage(NO_VENDOR),
   )
-  .catch((error) => showMessage(`Unexpectedly: ${error?.message ?? error}`));
+  .catch((error) => showMessage(`unexpected error: ${error?.message ?? error}`));

@@ -3,9 +3,9 @@
 import { heightsAt } from "./curve.mjs";
 import { paintCrossHair, paintPoints } from "./drawing.mjs";
 import { drawAxes, frameOf } from "./frame.mjs";
+import { hasProbabilities } from "./one_label.mjs";
 import { pageColors } from "./palette.mjs";
 import { pictureOf } from "./pictures.mjs";
-import { isClassifier } from "./reader.mjs";
 import { paintTrainingRange } from "./training_range.mjs";
 
 const SMALLEST = 80; // pixels: the axes alone take sixty
@@ -46,7 +46,7 @@ export class Painter {
     this.colors = pageColors();
     picture.draw(context, this.frame, this.painted, this.colors);
     const names = axes.map((axis) => this.features[axis].name);
-    const upward = isClassifier(this.contract) ? "probability" : this.contract.targets[target];
+    const upward = hasProbabilities(this.contract) ? "probability" : this.contract.targets[target];
     drawAxes(context, this.frame, view, [...names, upward], this.colors);
     const ranges = axes.map((axis) => this.features[axis].range);
     paintTrainingRange(context, this.frame, ranges, this.colors);
@@ -62,6 +62,13 @@ export class Painter {
     const context = canvas.getContext("2d");
     context.scale(ratio, ratio);
     return context;
+  }
+
+  /** Where a point of the picture stands in the window, in CSS pixels; over one number at the top. */
+  pixelAt(point) {
+    const { left, top } = this.canvas.getBoundingClientRect();
+    const [x, y] = this.painted.axes.map((axis) => point[axis]);
+    return [left + this.frame.toX(x), top + (y === undefined ? this.frame.top : this.frame.toY(y))];
   }
 
   drawCrossHair(point) {

@@ -2,7 +2,8 @@
 
 import { cellText } from "./cell_text.mjs";
 import { brief, element, short, swatch } from "./dom.mjs";
-import { classColor } from "./palette.mjs";
+import { isMultilabel, labelNames } from "./one_label.mjs";
+import { FEW_CLASSES, classColor } from "./palette.mjs";
 import { NO_FINITE_OUTPUT } from "./reader.mjs";
 import { term } from "./terms.mjs";
 import { outOfRangeText } from "./training_range.mjs";
@@ -21,11 +22,27 @@ export function showPrediction(target, contract, predictions, features, point) {
   );
 }
 
-function classParts({ classes }, { label, probability, numbers }) {
-  const bars = classes.map((name, index) => bar(name, index, numbers[index], index === label));
+function classParts(contract, found) {
+  const { classes } = contract;
+  const { chosen, numbers } = found;
+  const order = classes.map((_, index) => index);
+  if (order.length > FEW_CLASSES) order.sort((one, other) => numbers[other] - numbers[one]);
+  const bars = order.map((index) => bar(classes[index], index, numbers[index], chosen.includes(index)));
+  const head = element("div", { class: "found" }, ...(isMultilabel(contract) ? labelHead : classHead)(contract, found));
+  return [head, element("div", { class: "bars" }, ...bars)];
+}
+
+function classHead({ classes }, { chosen: [label], numbers }) {
   const heading = element("p", { class: "label" }, swatch(classColor(label)), String(classes[label]));
-  const sure = element("p", { class: "probability" }, term("probability"), ` ${percent(probability)}`);
-  return [element("div", { class: "found" }, heading, sure), element("div", { class: "bars" }, ...bars)];
+  return [heading, element("p", { class: "probability" }, term("probability"), ` ${percent(numbers[label])}`)];
+}
+
+function labelHead(contract, found) {
+  const heading = element("p", { class: "label" }, labelNames(contract, found.labels));
+  return [
+    heading,
+    element("p", { class: "probability" }, "the ", term("label probability", "probability of each label")),
+  ];
 }
 
 function valueParts({ targets }, { numbers, bounds }) {
@@ -50,19 +67,41 @@ export function predictionText(contract, predictions, features, point) {
   return `${place}: ${predictions.values ? valueText(contract, found) : classText(contract, found, predictions)}${outside && `. ${outside}`}`;
 }
 
-function classText({ classes }, { label, probability }, { certified }) {
+function classText(contract, found, { certified }) {
+  const { classes } = contract;
+  if (isMultilabel(contract)) return labelText(contract, found);
+  const [label] = found.chosen;
   const guarantee = certified ? (certified[0] ? ", certified" : ", not certified") : "";
-  return `${classes[label]}, probability ${percent(probability)}${guarantee}`;
+  return `${classes[label]}, probability ${percent(found.numbers[label])}${guarantee}`;
+}
+
+function labelText(contract, found) {
+  const said = contract.classes.length > FEW_CLASSES ? found.chosen : contract.classes.keys();
+  const each = Array.from(said, (index) => `${contract.classes[index]} ${percent(found.numbers[index])}`);
+  return [labelNames(contract, found.labels), ...(each.length ? [`probability ${each.join(", ")}`] : [])].join(": ");
+}
+
+/** What is predicted at the pointer, in a few words: of several targets the drawn one, and of labels where one is drawn. */
+export function tipText(contract, predictions, { target, axes }) {
+  const found = read(contract, predictions);
+  if (!found.numbers.every(Number.isFinite)) return NOT_FINITE;
+  if (predictions.values) return `${contract.targets[target]}: ${short(found.numbers[target])}`;
+  if (isMultilabel(contract) && axes.length === 1) return labelNames(contract, found.labels);
+  const shown = isMultilabel(contract) ? target : found.chosen[0];
+  return `${contract.classes[shown]}: ${percent(found.numbers[shown])}`;
 }
 
 const valueText = ({ targets }, { numbers }) => targets.map((name, at) => `${name} ${short(numbers[at])}`).join(", ");
 
-// Of the first row: a regression's values and bounds, or a label and the probabilities.
+// Of the first row: a regression's values and bounds, or the places of its class or labels and the probabilities.
 function read(contract, { labels, probabilities, values, bounds }) {
   const width = contract.targets.length;
   if (values) return { numbers: Array.from(values.subarray(0, width)), bounds: bounds?.subarray(0, width) };
-  const numbers = Array.from(probabilities.subarray(0, contract.classes.length));
-  return { label: labels[0], probability: numbers[labels[0]], numbers };
+  const count = contract.classes.length;
+  const numbers = Array.from(probabilities.subarray(0, count));
+  if (!isMultilabel(contract)) return { chosen: [labels[0]], numbers };
+  const found = labels.slice(0, count);
+  return { chosen: found.flatMap((has, index) => (has ? [index] : [])), labels: found, numbers };
 }
 
 function bar(name, index, probability, chosen) {
@@ -84,7 +123,8 @@ function certificate({ certified }, outside) {
   if (!certified) return [];
   if (!certified[0])
     return [element("p", { class: "badge open" }, "Not certified: another runtime may give another label")];
-  const text = "Certified: no compliant runtime gives another label. That is about rounding, not about being right";
+  const text =
+    "Certified: no compliant runtime gives another label. That is about rounding, not about whether it is right";
   return [element("p", { class: outside ? "badge plain" : "badge good" }, text)];
 }
 

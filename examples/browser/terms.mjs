@@ -1,6 +1,6 @@
 // The page's terms, each with its explanation: shown beside the word when it is pointed at, focused or tapped.
 
-import { byId, element } from "./dom.mjs";
+import { byId, element, placeBelow } from "./dom.mjs";
 
 const TERMS = {
   package:
@@ -9,22 +9,23 @@ const TERMS = {
     "The sha256 of the manifest. It names every byte of the package: two packages with one id are the same.",
   "test vectors":
     "Inputs that were recorded at the export, with the outputs expected for them. Replaying them shows that this browser computes what was exported.",
-  tolerance: "How far a value may lie from the expected one. The package says it for each output.",
+  tolerance: "How far a value may be from the expected one. The package says so for each output.",
   "largest difference": "The largest absolute difference between a computed value and the expected one.",
-  "certified graph": "A second graph of the package, which computes how far rounding can move its own answers.",
+  "certified graph": "A second graph of the package, which computes how far rounding can move its own outputs.",
   certified:
     "Rounding cannot change this label: every compliant runtime gives the same one. It does not say that the label is right.",
   "uncertified band": "The points so near to the boundary that rounding could change their label.",
   "error bound":
-    "How far any compliant runtime's answer can lie from the exact one by rounding, in the unit of the value.",
+    "How far rounding can move the value of any compliant runtime from the exact one, in the unit of the value.",
   "decision boundary": "Where the predicted label changes.",
   "training range":
-    "From the least to the largest value in the training data. Outside of it, the model answers what it was never shown.",
-  probability: "The model's own probability of the label. How well it is calibrated, the evaluation of the model says.",
+    "From the least to the largest value in the training data. Outside of it, the model predicts for values that it never saw.",
+  probability: "The model's own probability of the label. The evaluation of the model says how well it is calibrated.",
+  "label probability":
+    "The model's own probability of each label, each for itself. A row has the labels whose probability reaches their threshold.",
   "cross-hair": "The point that is predicted. Click the picture, or use the fields and sliders, to move it.",
   slice: "The picture shows two features; the others stay at the values in their fields.",
 };
-const GAP = 8; // pixels between a word and its explanation
 
 /** A word of `TERMS`, or a text in its place, that explains itself. */
 export function term(name, text = name) {
@@ -42,7 +43,7 @@ export function explainTerms() {
     explanation.hidden = !word;
     if (!word) return;
     explanation.textContent = TERMS[word.dataset.term];
-    place(explanation, word.getBoundingClientRect());
+    placeBelow(explanation, word.getBoundingClientRect());
   };
   const hide = () => show({ target: document });
   // What has the focus may have been scrolled to by it.
@@ -51,15 +52,4 @@ export function explainTerms() {
   for (const name of ["scroll", "resize"]) addEventListener(name, follow, { capture: true, passive: true });
   document.addEventListener("focusout", hide);
   document.addEventListener("keydown", ({ key }) => key === "Escape" && hide());
-}
-
-// Below the word, or above it where there is no room; never wider than the window.
-function place(explanation, word) {
-  const { offsetWidth: width, offsetHeight: height } = explanation;
-  const { clientWidth, clientHeight } = document.documentElement;
-  const left = Math.max(GAP, Math.min(word.left, clientWidth - width - GAP));
-  const below = word.bottom + GAP;
-  const top = below + height > clientHeight ? word.top - height - GAP : below;
-  explanation.style.left = `${left}px`;
-  explanation.style.top = `${Math.max(GAP, top)}px`;
 }

@@ -1,6 +1,7 @@
 // The test vectors as tables: each output with its counts, each vector with its result.
 
 import { brief, byId, element, short } from "./dom.mjs";
+import { isMultilabel, labelNames } from "./one_label.mjs";
 import { rowsOf, timestampText } from "./reader.mjs";
 import { term } from "./terms.mjs";
 
@@ -67,6 +68,7 @@ function vector(contract, kind, part, found, index, count) {
 }
 
 function expected(contract, { outputs: recorded, checked }, index, count) {
+  if (isMultilabel(contract) && recorded.labels) return labelNames(contract, rowValues(recorded.labels, index, count));
   if (!recorded.label)
     return Object.values(recorded)
       .map((tensor) => valuesOf(tensor, index, count, valueText))
@@ -75,12 +77,15 @@ function expected(contract, { outputs: recorded, checked }, index, count) {
   return checked && !checked.data[index] ? `${name} (label not compared)` : name;
 }
 
-function valuesOf({ data }, index, count, text) {
+function rowValues({ data }, index, count) {
   const width = data.length / count;
-  const shown = Array.from(data.slice(index * width, index * width + Math.min(width, MOST_VALUES)), (value) =>
-    text(value),
-  );
-  return shown.join(", ") + (width > MOST_VALUES ? ` and ${width - MOST_VALUES} more` : "");
+  return data.slice(index * width, (index + 1) * width);
+}
+
+function valuesOf(tensor, index, count, text) {
+  const values = rowValues(tensor, index, count);
+  const shown = Array.from(values.slice(0, MOST_VALUES), (value) => text(value));
+  return shown.join(", ") + (values.length > MOST_VALUES ? ` and ${values.length - MOST_VALUES} more` : "");
 }
 
 const valueText = (value) => (typeof value === "string" ? JSON.stringify(value) : short(Number(value)));

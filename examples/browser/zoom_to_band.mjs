@@ -10,7 +10,7 @@ export async function zoomToBand(explorer) {
   const { axes, point, features, painter } = explorer;
   await explorer.paint();
   const change = nearest(painter.painted, explorer.at(point));
-  if (!change) return note("No boundary is in sight: show the whole plane first.");
+  if (!change) return note("There is no boundary in this view: choose Whole range first.");
   const predict = (points) => explorer.predict(points, { point, axes });
   const band = await findBand(predict, ...change);
   if (!band) return note("Every float32 number beside the boundary is certified here.");

@@ -7,10 +7,12 @@ export function findFeatures(contract, header, where) {
   const inputs = new Set(contract.features.map(({ input }) => input));
   if (!isClassifier(contract) && contract.task !== "regression")
     throw new InputError(
-      `${contract.name} has the task ${contract.task}, whose answers this program does not write; use run() from a program`,
+      `${contract.name} has the task ${contract.task}, whose predictions this program cannot write as columns; call run() of the predictor in your own program`,
     );
   if (inputs.size === 0 || !contract.inputs.every(({ name }) => inputs.has(name))) {
-    throw new InputError(`${contract.name} takes tensors, not rows of a table; use run() from a program`);
+    throw new InputError(
+      `${contract.name} takes tensors, not rows of a table; call run() of the predictor in your own program`,
+    );
   }
   return columns(contract).map((feature) => {
     const at = header.indexOf(feature.name);
@@ -48,7 +50,7 @@ function cellElement(cell, feature, place) {
     return found;
   }
   if (typeof found !== "number") return found;
-  if (!Number.isFinite(found)) throw refused("and this model takes finite numbers; correct it or leave the row out");
+  if (!Number.isFinite(found)) throw refused("and this model needs finite numbers; correct it or leave the row out");
   if (element(feature.dtype, found) === undefined) throw refused(`which ${feature.dtype} cannot hold; correct it`);
   return found;
 }

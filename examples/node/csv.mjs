@@ -8,8 +8,8 @@ const LONGEST_RECORD = 2 ** 20; // characters; a quote that is never closed woul
 const PROBLEMS = {
   CSV_QUOTE_NOT_CLOSED: "a quote is left open",
   CSV_MAX_RECORD_SIZE: "a row is longer than 1 MiB, or a quote before it is left open",
-  INVALID_OPENING_QUOTE: "a quote within a cell that does not begin with one",
-  CSV_INVALID_CLOSING_QUOTE: "something stands after a closing quote",
+  INVALID_OPENING_QUOTE: "there is a quote inside a cell that is not quoted",
+  CSV_INVALID_CLOSING_QUOTE: "there is text after a closing quote",
 };
 
 /**

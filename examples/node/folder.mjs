@@ -45,10 +45,10 @@ async function readRegular(file, limit) {
   const handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
     const status = await handle.stat();
-    if (!status.isFile()) throw new Error("it is no regular file");
+    if (!status.isFile()) throw new Error("it is not a regular file");
     const size = Math.min(status.size, limit) + 1;
     if (size > buffer.MAX_LENGTH)
-      throw new Error(`it has ${status.size} bytes, and an array of this Node holds ${buffer.MAX_LENGTH}; use another`);
+      throw new Error(`it has ${status.size} bytes, and an array holds ${buffer.MAX_LENGTH}; use a newer Node.js`);
     const bytes = new Uint8Array(size);
     let length = 0;
     for (let more = 1; more > 0 && length < bytes.length; length += more) {

@@ -84,7 +84,7 @@ async function predict(folder, settings) {
       const clash = added.find((name) => header.cells.includes(name));
       if (clash)
         throw new InputError(
-          `${WHERE} has a column ${JSON.stringify(clash)} already; rename it, so that neither is lost`,
+          `${WHERE} has a column ${JSON.stringify(clash)} already, and predictions add one of that name; rename it`,
         );
       await write(`${header.text},${csvText(added)}${newline}`);
     },

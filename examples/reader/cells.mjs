@@ -51,8 +51,8 @@ export function isMissingCell({ kind }, found) {
 export function kindProblem({ kind, format }) {
   if (kind === "boolean") return "neither true nor false (nor 1 or 0); correct it";
   if (kind === "datetime" && format === null)
-    return "no date of the years 1 to 9999 in ISO 8601; write it as 2024-12-31 or 2024-12-31T23:59:59Z";
-  if (kind === "datetime") return `no date in the format ${JSON.stringify(format)} of the training data; correct it`;
+    return "not a date of the years 1 to 9999 in ISO 8601; write it as 2024-12-31 or 2024-12-31T23:59:59Z";
+  if (kind === "datetime") return `not a date in the format ${JSON.stringify(format)} of the training data; correct it`;
   if (kind === "numeric") return "not a number; correct it or leave the row out";
   return "which holds a zero character or half a surrogate pair, where onnxruntime's JavaScript cuts text; correct it";
 }

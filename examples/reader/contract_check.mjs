@@ -73,7 +73,9 @@ function checkOutputs({ task, classes, targets, outputs }) {
   const logits = shapeOf("logits").at(-1);
   const time = [shapeOf("logits").length === 3 ? shapeOf("logits")[1] : "time"];
   if (task === "language_model")
-    return checkOutput(outputs, "tokens", "int64", time) ?? checkOutput(outputs, "logits", "float32", [...time, logits]);
+    return (
+      checkOutput(outputs, "tokens", "int64", time) ?? checkOutput(outputs, "logits", "float32", [...time, logits])
+    );
   if (task === "tagging") return checkDecision(outputs, ["tags", "int64", time], [...time, classes.length]);
   if (task === "multilabel") return checkDecision(outputs, ["labels", "bool", [classes.length]], [classes.length]);
   return (
@@ -95,7 +97,9 @@ function checkDecision(outputs, decision, row) {
 function checkOutput(outputs, name, dtype, row) {
   const found = outputs.find((spec) => spec.name === name);
   const fits = found?.dtype === dtype && String(found.shape.slice(1)) === String(row) && found.shape.length > 0;
-  return fits ? undefined : `the task gives ${name}: ${dtype}[${["batch", ...row].join(", ")}], which no output is`;
+  return fits
+    ? undefined
+    : `the task needs the output ${name}: ${dtype}[${["batch", ...row].join(", ")}], which is missing`;
 }
 
 function checkNames(contract) {
@@ -103,11 +107,11 @@ function checkNames(contract) {
   const groups = { model: [contract.name], feature: features, target: contract.targets, class: contract.classes };
   for (const [kind, names] of Object.entries(groups)) {
     const bad = names.find((name) => String(name).trim() === "" || UNPRINTABLE.test(String(name)));
-    if (bad !== undefined) return `the ${kind} name ${JSON.stringify(bad)} is empty or does not print`;
+    if (bad !== undefined) return `the ${kind} name ${JSON.stringify(bad)} is empty or cannot be printed`;
     if (new Set(names.map(String)).size !== names.length) return `${kind} names repeat: ${names.join(", ")}`;
   }
   const clash = addedColumns(contract).find((name) => features.includes(name));
-  return clash === undefined ? undefined : `a feature is called ${clash}, as a column that predictions add`;
+  return clash === undefined ? undefined : `a feature is called ${clash}, like a column that predictions add`;
 }
 
 const CODE = /^(0|-?[1-9][0-9]*)$/;
@@ -130,10 +134,12 @@ function checkKind({ name, kind, dtype, categories }, isDated) {
   const isText = kind === "categorical" || kind === "code";
   const wanted = isText ? "string" : kind === "datetime" ? "int64" : undefined;
   const fits = wanted === undefined ? dtype !== "string" && !isDated : dtype === wanted;
-  if (!fits) return `the feature ${name} is ${kind}, and its input is ${dtype}`;
+  if (!fits) return `the feature ${name} is ${kind}, which its input of dtype ${dtype} cannot hold`;
   if (categories.length > 0 && !isText) return `the feature ${name} is ${kind}, which has no categories`;
   if (new Set(categories).size !== categories.length || categories.includes(""))
     return `the categories of the feature ${name} repeat, or one is empty`;
   const odd = kind === "code" ? categories.find((text) => !CODE.test(text)) : undefined;
-  return odd === undefined ? undefined : `the feature ${name} has the code ${JSON.stringify(odd)}, no whole number`;
+  return odd === undefined
+    ? undefined
+    : `the feature ${name} has the code ${JSON.stringify(odd)}, which is not a whole number`;
 }

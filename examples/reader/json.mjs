@@ -7,7 +7,7 @@ const FORMAT = 2; // "parity/2"
 /** Parses bytes as one JSON object of a known format, or says why not. */
 export function parseObject(bytes, where) {
   const value = parse(bytes, where);
-  if (!isObject(value)) throw new FormatError(`${where} holds no JSON object; copy the package again`);
+  if (!isObject(value)) throw new FormatError(`${where} does not hold a JSON object; copy the package again`);
   checkFormat(value.format, where);
   return value;
 }

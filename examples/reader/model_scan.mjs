@@ -41,21 +41,21 @@ export function scanModel(model, where) {
   const found = { metadata, operators, functions, external: new Map(), names: new Map(), fields: 0, graphs: 0 };
   try {
     walk("model", model, found, []);
-    if (found.graphs === 0) throw new Error("it holds no graph");
+    if (found.graphs === 0) throw new Error("it does not hold a graph");
   } catch (error) {
-    throw new FormatError(`${where} is no ONNX model (${firstLine(error)}); copy the package again`);
+    throw new FormatError(`${where} is not an ONNX model (${firstLine(error)}); copy the package again`);
   }
   if (found.outside || [...found.external.keys()].some((name) => found.names.get(name) !== 1))
     throw new FormatError(`${where} keeps a tensor outside the file; a package holds all its data itself`);
   const replaced = [...found.functions.values()].find(({ domain }) => RUNTIME.test(domain));
   if (replaced)
     throw new FormatError(
-      `${where} brings a function ${replaced.domain}.${replaced.name}, and the runtime's own kernel would run in its place; export again`,
+      `${where} defines the function ${replaced.domain}.${replaced.name}, but onnxruntime would run a kernel of its own instead; export again`,
     );
   const custom = [...found.operators].find(([key]) => !found.functions.has(key))?.[1];
   if (custom)
     throw new FormatError(
-      `${where} uses the operator ${custom.domain}.${custom.name}; only those of the ONNX standard are run`,
+      `${where} uses the operator ${custom.domain}.${custom.name}; replace it with operators of the ONNX standard and export again`,
     );
   return found;
 }
@@ -90,8 +90,9 @@ function leaveTensor({ name, location, external }, found, ofMainGraph) {
 function readExternal(entry, named) {
   const { 1: key = new Uint8Array(), 2: text = new Uint8Array() } = Object.fromEntries(fields(entry));
   named.external ??= {};
-  if (!PLACES.includes(utf8(key))) throw new Error(`a tensor says ${utf8(key)} of where its data lie`);
-  if (Object.hasOwn(named.external, utf8(key))) throw new Error(`a tensor says ${utf8(key)} twice`);
+  if (!PLACES.includes(utf8(key))) throw new Error(`a tensor has the unknown key ${utf8(key)} in its external_data`);
+  if (Object.hasOwn(named.external, utf8(key)))
+    throw new Error(`a tensor has the key ${utf8(key)} twice in its external_data`);
   named.external[utf8(key)] = utf8(text);
 }
 

@@ -17,11 +17,10 @@ const LARGEST_JSON = 64 * 2 ** 20;
 export async function openPackage(source, digest) {
   const { where } = source;
   const manifest = await source.read(MANIFEST, LARGEST_MANIFEST).catch((error) => {
-    throw new InputError(
-      `${where} is no package: ${MANIFEST} cannot be read (${firstLine(error)}); is the path right?`,
-    );
+    throw new InputError(`${where} is not a package: ${MANIFEST} cannot be read (${firstLine(error)}); check the path`);
   });
-  if (manifest.length > LARGEST_MANIFEST) throw new FormatError(`${where}/${MANIFEST} is too large for a manifest`);
+  if (manifest.length > LARGEST_MANIFEST)
+    throw new FormatError(`${where}/${MANIFEST} is too large for a manifest; copy the package again`);
   const id = source.sha256(manifest);
   checkDigest(where, id, digest);
   const opened = new Package(source, id, ...parseManifest(manifest, `${where}/${MANIFEST}`));
@@ -87,7 +86,9 @@ function parseManifest(bytes, where) {
 function checkName(name, where) {
   const inside = name.split("/").every((part) => part !== "" && part !== "." && part !== "..");
   if (!inside || name.includes("\\") || /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(name)) {
-    throw new FormatError(`${where} lists ${JSON.stringify(name)}, which is no path inside the package; do not use it`);
+    throw new FormatError(
+      `${where} lists ${JSON.stringify(name)}, which is not a path inside the package; do not use this package`,
+    );
   }
   return name;
 }

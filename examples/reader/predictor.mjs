@@ -36,9 +36,7 @@ export class Predictor {
   async predict(rows) {
     if (isClassifier(this.contract)) return this.#classes(rows);
     if (this.contract.task !== "regression")
-      throw new InputError(
-        `predict() answers classifiers of one class and regressions; of ${this.contract.name} use run()`,
-      );
+      throw new InputError(`${this.contract.name} predicts neither one class nor numbers for a row; use run()`);
     const width = this.contract.targets.length;
     const values = (await this.#runRows(rows, ["value"])).value.data;
     return width === 1 ? values : perRow(rows, values, width);
@@ -49,7 +47,8 @@ export class Predictor {
    * NaN where it is none.
    */
   async predictProba(rows) {
-    if (!isClassifier(this.contract)) throw new InputError(`${this.contract.name} is no classifier; use predict()`);
+    if (!isClassifier(this.contract))
+      throw new InputError(`${this.contract.name} is not a binary or multiclass classifier; use predict() or run()`);
     return perRow(rows, (await this.#runRows(rows, ["probabilities"])).probabilities.data, this.classes.length);
   }
 
@@ -61,7 +60,7 @@ export class Predictor {
   /** Whether each row's label is certified: no compliant backend gives another. */
   async certified(rows) {
     if (!this.hasErrorBounds || !isClassifier(this.contract)) {
-      throw new InputError(`${this.contract.name} was not opened with {certified: true}, or is no classifier`);
+      throw new InputError(`${this.contract.name} was not opened with {certified: true}, or is not a classifier`);
     }
     return Array.from((await this.#runRows(rows, ["label", "certified"])).certified.data, Boolean);
   }
@@ -138,7 +137,9 @@ function checkNamedSizes({ inputs }, tensors) {
       const size = tensors[name].dims[at];
       if (typeof dimension !== "string") continue;
       if ((sizes.get(dimension) ?? size) !== size)
-        throw new InputError(`the input ${name} has ${dimension} = ${size}, but another has ${sizes.get(dimension)}`);
+        throw new InputError(
+          `the input ${name} has ${dimension} = ${size}, but another input has ${sizes.get(dimension)}`,
+        );
       sizes.set(dimension, size);
     }
   }

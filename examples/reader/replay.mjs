@@ -38,7 +38,7 @@ async function replayAll(opened, ort, options, testVectors, sessions) {
   }
   if (!deviations.some(({ compared }) => compared > 0)) {
     throw new ConformanceError(
-      `${opened.where}/conformance.json has nothing to compare, so that nothing is verified; export the model again`,
+      `${opened.where}/conformance.json has no values to compare, so that nothing can be verified; export the model again`,
     );
   }
   return deviations;
@@ -76,7 +76,9 @@ function compareAll(vectors, part, outputs, rule) {
   const deviations = [];
   for (const [output, expected] of Object.entries(part.outputs)) {
     if (!Object.hasOwn(outputs, output))
-      throw new FormatError(`the ${vectors} vectors expect ${output}, which is no output`);
+      throw new FormatError(
+        `the ${vectors} vectors expect ${output}, which is not an output of the model; export it again`,
+      );
     const allowed = rule(output, expected);
     if (allowed) deviations.push({ vectors, output, ...compare(outputs[output], expected, allowed, rowsOf(part)) });
   }

@@ -13,7 +13,9 @@ export function rowsInputs(contract, rows) {
   const features = rowColumns(contract);
   if (rows instanceof Float32Array) return flatInputs(contract, features, rows);
   if (ArrayBuffer.isView(rows))
-    throw new InputError(`rows are a ${rows.constructor.name}; flat rows are a Float32Array, others arrays of cells`);
+    throw new InputError(
+      `rows are a ${rows.constructor.name}; give a Float32Array of flat rows, or an array of cells for each row`,
+    );
   const columns = Array.isArray(rows) ? fromRows(rows, features) : fromColumns(contract, features, rows);
   const count = columns[0].length;
   const inputs = {};
@@ -35,12 +37,16 @@ export function rowsInputs(contract, rows) {
 function flatInputs(contract, features, values) {
   const [{ name, dtype }] = contract.inputs;
   const other = features.find(({ kind }) => kind !== undefined && kind !== "numeric");
-  if (other || contract.inputs.length > 1 || dtype !== "float32")
+  if (other || contract.inputs.length > 1 || dtype !== "float32") {
+    const inputs = contract.inputs.length > 1 ? `${contract.inputs.length} inputs` : dtype;
     throw new InputError(
-      `${contract.name} takes ${other ? `the ${other.kind} ${other.name}` : dtype} beside or in place of float32 numbers; give rows of cells, not one Float32Array`,
+      `${contract.name} takes ${other ? `the ${other.kind} ${other.name}` : inputs}, which a Float32Array cannot hold; give an array of cells for each row`,
     );
+  }
   if (values.length % features.length !== 0)
-    throw new InputError(`${values.length} numbers are no whole rows of ${features.length} features each`);
+    throw new InputError(
+      `${values.length} numbers are not a whole number of rows; give ${features.length} for each row`,
+    );
   const data = values.buffer instanceof ArrayBuffer ? values : values.slice();
   return { [name]: { type: dtype, dims: [values.length / features.length, features.length], data } };
 }
@@ -58,7 +64,7 @@ export function checkCells(contract, inputs) {
     const feature = owners[at % width]?.name ?? `column ${at % width}`;
     const place = `row ${Math.floor((at * dims[0]) / data.length)}: ${feature}`;
     if (data[at] === Infinity || data[at] === -Infinity)
-      throw new InputError(`${place} is ${data[at]}; this model takes finite numbers there`);
+      throw new InputError(`${place} is ${data[at]}; this model needs a finite number there`);
     throw new InputError(
       `${place} is ${shown(data[at])}, a missing cell, which this model does not take; fill it or leave the row out`,
     );
@@ -106,7 +112,7 @@ function readCell(read, feature, column, row) {
   if (feature.kind === undefined || feature.kind === "numeric")
     throw new InputError(`${cell}, which ${feature.dtype} cannot hold; a missing cell is NaN`);
   if (feature.kind === "datetime" && typeof column[row] !== "string")
-    throw new InputError(`${cell}, no date of the years 1 to 9999; give a Date, text, or null for a missing one`);
+    throw new InputError(`${cell}, not a date of the years 1 to 9999; give a Date, text, or null for a missing one`);
   throw new InputError(`${cell}, ${kindProblem(feature)}`);
 }
 

@@ -88,7 +88,7 @@ function checkTexts(inputs) {
     const bad = type === "string" ? data.find((text) => element("string", text) === undefined) : undefined;
     if (bad !== undefined)
       throw new InputError(
-        `the input ${name} holds ${shown(bad)}, a zero character or half a surrogate pair in it; correct it`,
+        `the input ${name} holds ${shown(bad)}, which has a zero character or half a surrogate pair in it; correct it`,
       );
   }
 }

@@ -40,7 +40,7 @@ export function element(dtype, value) {
 /** Values as a typed array of that element type, texts as an array; `what` names them in messages. */
 export function typedArray(dtype, values, what) {
   const kind = dtype === "string" ? Array : ARRAYS[dtype];
-  if (!kind) throw new InputError(`${what} is ${dtype}, which this reader cannot hand over; use another runtime`);
+  if (!kind) throw new InputError(`${what} is ${dtype}, which JavaScript cannot hold; use another runtime`);
   if (kind !== Array && values instanceof kind) return values;
   const bad = Array.prototype.findIndex.call(values, (value) => element(dtype, value) === undefined);
   if (bad >= 0) throw new InputError(`${what} holds ${shown(values[bad])}, which ${dtype} cannot hold; correct it`);
@@ -59,7 +59,7 @@ export function tensorFromJson(value, where) {
   const sizes = Array.isArray(shape) && shape.every((size) => Number.isInteger(size) && size >= 0);
   const plain = Array.isArray(data) && data.every((item) => isPlain(dtype, item));
   if (!DTYPES.has(dtype) || !sizes || !plain || data.length !== sizeOf(shape)) {
-    throw new FormatError(`${where} is no tensor written as {dtype, shape, data}; export the package again`);
+    throw new FormatError(`${where} is not a tensor written as {dtype, shape, data}; export the package again`);
   }
   try {
     const values = dtype === "int64" ? data.map((item) => (typeof item === "string" ? BigInt(item) : item)) : data;

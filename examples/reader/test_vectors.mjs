@@ -7,17 +7,19 @@ import { tensorFromJson } from "./tensors.mjs";
 /** Returns `{ordinary, hard}`, their tensors parsed; `hard` is null where the file has none. */
 export function readTestVectors(value, contract, where) {
   const problem = (text) => new FormatError(`${where}: ${text}; export the package again`);
-  if (!isObject(value.ordinary) || !(value.hard === null || isObject(value.hard))) throw problem("a part is missing");
+  if (!isObject(value.ordinary) || !(value.hard === null || isObject(value.hard)))
+    throw problem("the ordinary or the hard vectors are missing");
   const ordinary = readPart(value.ordinary, where);
   const tolerances = [value.ordinary.rtol, value.ordinary.atol];
-  if (!tolerances.every((number) => Number.isFinite(number) && number >= 0)) throw problem("rtol or atol is no number");
+  if (!tolerances.every((number) => Number.isFinite(number) && number >= 0))
+    throw problem("rtol or atol is not a number from 0 on");
   if (!sameNames(ordinary.outputs, contract.outputs)) throw problem("the ordinary vectors do not hold every output");
   const hard = value.hard && { ...readPart(value.hard, where), ...readBounds(value.hard, where) };
   for (const part of hard ? [ordinary, hard] : [ordinary]) {
     if (!sameNames(part.inputs, contract.inputs)) throw problem("the vectors do not hold every input");
-    if (rowsOf(part) === undefined) throw problem("the tensors of one batch differ in their rows");
+    if (rowsOf(part) === undefined) throw problem("the tensors of one batch differ in their number of rows");
   }
-  if (hard && !hardFits(hard)) throw problem("the hard vectors do not fit one another");
+  if (hard && !hardFits(hard)) throw problem("the tolerances of the hard vectors do not fit their outputs");
   return { ordinary: { ...ordinary, rtol: tolerances[0], atol: tolerances[1] }, hard };
 }
 

@@ -24,7 +24,9 @@ export function readTensors(tensors, file, where) {
     end = offset + length;
   }
   if (end !== file.size)
-    throw new FormatError(`${where}: ${WEIGHTS} has ${file.size} bytes, and its tensors ${end}; copy the package again`);
+    throw new FormatError(
+      `${where}: ${WEIGHTS} has ${file.size} bytes, and its tensors ${end}; copy the package again`,
+    );
   return new Map(placed);
 }
 
@@ -42,7 +44,7 @@ export function checkExternal(external, tensors, where) {
     const entry = tensors.get(name);
     if (location !== WEIGHTS || !entry)
       throw new FormatError(
-        `${where} keeps a tensor outside the file, in ${JSON.stringify(location)}, where the manifest has none of that name; export the package again`,
+        `${where} keeps the tensor ${name} in the file ${JSON.stringify(location)}, but the manifest does not list it there; export the package again`,
       );
     if (offset !== String(entry.offset) || length !== String(entry.length))
       throw new FormatError(
@@ -58,7 +60,7 @@ export async function weightsOptions(opened, external, ort) {
   const [major, minor] = found.split(".").map(Number);
   if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]))
     throw new InputError(
-      `${opened.where} keeps its weights in ${WEIGHTS}, which onnxruntime ${found} does not take from memory; install ${OLDEST.join(".")} or later`,
+      `${opened.where} keeps its weights in ${WEIGHTS}, which onnxruntime ${found} cannot read from memory; install ${OLDEST.join(".")} or later`,
     );
   return { externalData: [{ path: WEIGHTS, data: await opened.read(WEIGHTS) }] };
 }

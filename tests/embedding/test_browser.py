@@ -207,6 +207,12 @@ def test_a_regression_is_colour_one_number_is_a_curve_and_tensors_are_results(
     assert done.returncode == 0, done.stderr
 
 
+def test_each_label_of_a_multilabel_model_has_its_picture(check, task_packages: dict[str, Path]) -> None:
+    done = check(task_packages["multilabel"], "--expect", "labels", "--width", "390")
+    assert done.returncode == 0, done.stderr
+    assert "a, b, c have a picture each" in done.stdout
+
+
 @pytest.mark.parametrize("beside", [False, True])
 def test_a_folder_that_is_dropped_or_chosen_is_shown_in_place_of_the_one_before(
     site: tuple[Path, str], packages: dict[str, Path], tmp_path: Path, beside: bool
@@ -260,7 +266,7 @@ def test_another_output_than_the_expected_one_is_red(check, packages: dict[str, 
 @pytest.mark.parametrize(
     ("named", "words"),
     [
-        ("http://[", "?package=http://[ is no address"),
+        ("http://[", "?package=http://[ is not an address"),
         ("//evil.example/x", "http://evil.example/x/ is on another server"),
     ],
 )
@@ -310,6 +316,20 @@ def test_the_page_of_elementary_functions_says_that_the_limits_hold(javascript_e
             env=os.environ | {"CHROMIUM": str(CHROMIUM)}, capture_output=True, text=True, check=True,
         )  # fmt: skip
     assert done.stdout.splitlines() == ["The limits hold here.", str(len(ELEMENTARY))]
+
+
+PALETTE = """
+import { classColor } from "./palette.mjs";
+console.log(JSON.stringify(Array.from({ length: 60 }, (_, index) => classColor(index))));
+"""
+
+
+def test_no_two_of_many_classes_look_alike(javascript_examples: Path) -> None:
+    command = ["node", "--input-type=module", "--eval", PALETTE]
+    done = subprocess.run(command, cwd=javascript_examples / "browser", capture_output=True, text=True, check=True)
+    colors = np.array([[int(color[at : at + 2], 16) for at in (1, 3, 5)] for color in json.loads(done.stdout)])
+    apart = np.abs(colors[:, None] - colors[None]).max(axis=-1)
+    assert apart[~np.eye(len(colors), dtype=bool)].min() >= 20
 
 
 AXES = """

@@ -78,7 +78,7 @@ def test_labels_tags_tokens_and_vectors_are_verified_and_not_printed(
     assert "agree" in done.stdout
     done = program("predict", task_packages[name], "1,2,3,4")
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
-    assert "neither a class nor values" in done.stderr
+    assert "predicts neither one class nor numbers" in done.stderr
 
 
 CONTRADICTIONS = {
@@ -234,7 +234,7 @@ def test_a_missing_cell_that_the_model_does_not_take_is_refused(
     done = program("predict", package, row)
     name = Predictor(package).contract.features[place].name
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"parity: row 0: {name} is missing, and this model takes no missing cell there; ")
+    assert done.stderr.startswith(f"parity: row 0: {name} is missing, which this model does not allow; ")
 
 
 @pytest.mark.parametrize("kind", ["categorical", "datetime", "colour", 5])

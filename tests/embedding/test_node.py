@@ -48,7 +48,7 @@ def test_labels_tags_tokens_and_vectors_are_verified_and_not_printed(
     assert (done.returncode, done.stderr) == (0, b""), done.stdout
     done = node(task_packages[name], table=b"x1,x2,x3,x4\n1,2,3,4\n")
     assert (done.returncode, done.stdout) == (1, b"")
-    assert b"whose answers this program does not write; use run() from a program" in done.stderr
+    assert b"whose predictions this program cannot write as columns; call run() of the predictor" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["xor", "iris", "rent", "series", "parcels", "shop"])
@@ -213,9 +213,9 @@ def test_flat_rows_have_the_same_answers_flat(folder: Path, packages: dict[str, 
 @pytest.mark.parametrize(
     ("name", "count", "words"),
     [
-        ("iris", 6, "6 numbers are no whole rows of 4 features each"),
-        ("parcels", 5, "give rows of cells, not one Float32Array"),
-        ("series", 9, "of series use run()"),
+        ("iris", 6, "6 numbers are not a whole number of rows; give 4 for each row"),
+        ("parcels", 5, "which a Float32Array cannot hold; give an array of cells for each row"),
+        ("series", 9, "series predicts neither one class nor numbers for a row; use run()"),
     ],
 )  # fmt: skip
 def test_flat_rows_that_are_none_are_refused(
@@ -317,8 +317,8 @@ def _operator(domain: str, body: bytes = b"") -> bytes:
 @pytest.mark.parametrize(
     ("added", "words"),
     [
-        (_operator("com.microsoft"), "brings a function com.microsoft.Gelu"),
-        (_operator("ai.onnx"), "brings a function ai.onnx.Gelu"),
+        (_operator("com.microsoft"), "defines the function com.microsoft.Gelu"),
+        (_operator("ai.onnx"), "defines the function ai.onnx.Gelu"),
         (
             field(7, field(1, field(4, b"Gelu") + field(7, b"com.microsoft")))
             + field(25, field(1, b"microsoft.Gelu") + field(10, b"com")),

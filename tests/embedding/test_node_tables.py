@@ -131,10 +131,10 @@ ROW = '[1, "red", "2020-01-01", true, 2, 1]'
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ('[[1, "red", 1577836800, true, 2, 1]]', "row 0: when is 1577836800, no date of the years 1 to 9999; give"),
-        ('[[1, "red", 0n, true, 2, 1]]', "row 0: when is 0, no date"),
-        ('[[1, "red", new Date(NaN), true, 2, 1]]', "row 0: when is Invalid Date, no date"),
-        (f'[{ROW}, [1, "red", "2020-13-01", true, 2, 1]]', 'row 1: when is "2020-13-01", no date of the years'),
+        ('[[1, "red", 1577836800, true, 2, 1]]', "row 0: when is 1577836800, not a date of the years 1 to 9999; give"),
+        ('[[1, "red", 0n, true, 2, 1]]', "row 0: when is 0, not a date"),
+        ('[[1, "red", new Date(NaN), true, 2, 1]]', "row 0: when is Invalid Date, not a date"),
+        (f'[{ROW}, [1, "red", "2020-13-01", true, 2, 1]]', 'row 1: when is "2020-13-01", not a date of the years'),
         ('[[1, {}, null, true, 2, 1]]', "row 0: color is [object Object]"),
         ('[[1, undefined, null, true, 2, 1]]', "row 0: color is undefined"),
         ('[[1, "red", null, 2, 2, 1]]', "row 0: new is 2, neither true nor false"),
@@ -205,9 +205,9 @@ def test_a_missing_cell_that_the_model_does_not_take_is_refused(
 
 
 CONTRADICTIONS = {
-    "text in numbers": (0, {"kind": "categorical"}, "weight is categorical, and its input is float32"),
-    "dates in text": (1, {"kind": "datetime", "categories": []}, "city is datetime, and its input is string"),
-    "numbers in text": (1, {"kind": "numeric", "categories": []}, "city is numeric, and its input is string"),
+    "text in numbers": (0, {"kind": "categorical"}, "is categorical, which its input of dtype float32 cannot hold"),
+    "dates in text": (1, {"kind": "datetime", "categories": []}, "is datetime, which its input of dtype string"),
+    "numbers in text": (1, {"kind": "numeric", "categories": []}, "is numeric, which its input of dtype string"),
     "a kind of its own": (1, {"kind": "colour"}, '"features" is missing or malformed'),
     "a format of its own": (4, {"format": 5}, '"features" is missing or malformed'),
     "categories of numbers": (0, {"categories": ["a"]}, "weight is numeric, which has no categories"),

@@ -85,7 +85,8 @@ await predictor.predict([]).catch(say);
 def test_memory_that_threads_share_is_read_and_other_flat_arrays_are_refused(application: Path) -> None:
     shared, other, closed = run(application, ROWS.replace("PACKAGE", str(DATA / "xor"))).splitlines()
     assert shared == "[ 1, 0 ]"
-    assert other == "InputError rows are a Float64Array; flat rows are a Float32Array, others arrays of cells"
+    wanted = "a Float32Array of flat rows, or an array of cells for each row"
+    assert other == f"InputError rows are a Float64Array; give {wanted}"
     assert closed == "InputError the session was closed; open the package again"
 
 

@@ -17,10 +17,19 @@ COMMAND = re.compile(r"\bparity (export|train) ")
 OPTION = re.compile(r"(?<![\w-])(?<!var\()--[a-z]")  # var(--ink) is one of CSS
 
 IDIOMS = re.compile(
-    r"(?<!there )\b(?:is|are) no (?!more|less|better|longer|other)|\bgo(?:es)? with\b|\banew\b"
+    r"(?<![Tt]here )\b(?:is|are) no (?!more|less|better|longer|other)|\bgo(?:es)? with\b|\banew\b"
     r"|\bin (?:the|its|their) place\b|\bstands? (?:in|there|twice)\b|\banswers? (?:that|with|of)\b"
 )
 """What says something else to most readers: write is not a, is for, again, instead, is in, predictions."""
+
+EXAMPLES = [
+    path
+    for pattern in ("*/*.mjs", "c/src/*.c")
+    for path in (ROOT / "examples").glob(pattern)
+    if path.name != "check.mjs"  # which checks the page, and speaks to its developers
+]
+PIECES = re.compile(r"//[^\n]*|/\*.*?\*/|'(?:[^'\\\n]|\\.)*'|\"((?:[^\"\\\n]|\\.)*)\"|`((?:[^`\\]|\\.)*)`", re.DOTALL)
+"""Comments, characters and strings of JavaScript and C: none of them begins within another."""
 
 
 def text_of(part: ast.expr) -> str:
@@ -72,3 +81,21 @@ def test_no_message_has_an_idiom_that_readers_stumble_over() -> None:
     assert [text for _, text in idioms_in(ast.parse("raise E(f'{a} is no run; train it anew')"))] == [
         " is no run; train it anew"
     ]
+
+
+def strings_in(code: str) -> Iterator[str]:
+    """Yield every string of JavaScript or C; what C joins is one."""
+    for piece in PIECES.finditer(re.sub(r'"\s*\n\s*"', "", code)):
+        yield from filter(None, piece.groups())
+
+
+def test_no_message_of_the_readers_in_javascript_and_c_has_such_an_idiom() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {text}"
+        for path in EXAMPLES
+        for text in strings_in(path.read_text())
+        if IDIOMS.search(text)
+    ]
+    assert found == []
+    assert len(EXAMPLES) > 80
+    assert list(strings_in('fail("a " /* "b" */\n"c" "d"); // "e"\nthrow `${a} f`')) == ["a ", "c", "d", "${a} f"]

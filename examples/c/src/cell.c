@@ -28,7 +28,7 @@ static int shown(const char *cell)
 
 static bool refuse_missing(const struct feature *feature, size_t row, struct failure *failure)
 {
-    return fail(failure, EXIT_ERROR, "row %zu: %s is missing, and this model takes no missing cell there; fill it or "
+    return fail(failure, EXIT_ERROR, "row %zu: %s is missing, which this model does not allow; fill it or "
                 "leave the row out", row, feature->name);
 }
 
@@ -81,9 +81,10 @@ static bool store_moment(const struct contract *contract, const struct feature *
     strip(cell, &start, &end);
     if (!is_missing(&contract->missing, cell, false) && !timestamp_read(start, end, feature->format, &seconds))
         return refuse(feature, row, cell,
-                      feature->format == NULL ? "no date of the years 1 to 9999 in ISO 8601; write it as 2024-12-31 or "
-                                                "2024-12-31T23:59:59Z"
-                                              : "no date in the format of the training data; write it in that one",
+                      feature->format == NULL ? "not a date of the years 1 to 9999 in ISO 8601; write it as "
+                                                "2024-12-31 or 2024-12-31T23:59:59Z"
+                                              : "not a date in the format of the training data; write it in that "
+                                                "format",
                       failure);
     if (seconds == MISSING_TIMESTAMP && !feature->impute)
         return refuse_missing(feature, row, failure);
@@ -107,14 +108,14 @@ static bool store_number(const struct contract *contract, const struct feature *
     const bool is_truth = feature->kind == TRUTH_VALUE && truth(cell, &number);
     if (!is_truth && !cell_number(&contract->missing, cell, &number))
         return refuse(feature, row, cell,
-                      feature->kind == TRUTH_VALUE ? "neither true nor false (nor 1 or 0)" : "which is no number",
+                      feature->kind == TRUTH_VALUE ? "neither true nor false (nor 1 or 0)" : "not a number",
                       failure);
     if (feature->kind == TRUTH_VALUE && !isnan(number) && number != 0 && number != 1)
         return refuse(feature, row, cell, "neither true nor false (nor 1 or 0)", failure);
     if (isnan(number) && !(feature->impute && input->dtype->kind == FLOATING))
         return refuse_missing(feature, row, failure);
     if (isinf(number))
-        return fail(failure, EXIT_ERROR, "row %zu: %s is %s; this model takes finite numbers there", row,
+        return fail(failure, EXIT_ERROR, "row %zu: %s is %s; this model needs a finite number there", row,
                     feature->name, number > 0 ? "inf" : "-inf");
     return tensor_store(input, at, number) ||
            fail(failure, EXIT_ERROR, "row %zu: %s is %.*s, which %s cannot hold", row, feature->name, shown(cell),

@@ -34,7 +34,7 @@ static bool parse_task(const struct place *place, struct contract *contract)
             contract->task = known;
             return true;
         }
-    return malformed(place, "unknown task '%s'; take a newer program", task);
+    return malformed(place, "unknown task '%s'; update this program", task);
 }
 
 /* The certified graph gives the default graph's outputs, error_bound, and for a classifier certified. */
@@ -44,7 +44,7 @@ static bool add_certified_outputs(const struct place *place, struct contract *co
     struct specs *certified = &contract->outputs[CERTIFIED];
     size_t bounded = find_spec(plain, contract_classifies(contract) ? "logits" : "value");
     if (contract->task > REGRESSION)
-        return malformed(place, "it names a certified graph of a model whose task has no error bound");
+        return malformed(place, "it names a certified graph, which its task cannot have");
     certified->items = calloc(plain->count + 2, sizeof *certified->items);
     if (certified->items == NULL)
         return fail_memory(place->failure);

@@ -31,7 +31,7 @@ static bool check_kind(const struct contract *contract, const struct feature *fe
         if (strcmp(other->input, feature->input) == 0)
             fits = fits && (other->kind == DATETIME) == (feature->kind == DATETIME);
     }
-    return fits || malformed(place, "the feature %s is %s, and its input is %s", feature->name,
+    return fits || malformed(place, "the feature %s is %s, which its input of dtype %s cannot hold", feature->name,
                              kind_name(feature->kind), spec->dtype->name);
 }
 
@@ -42,9 +42,9 @@ static bool check_features(const struct contract *contract, const struct place *
         size_t input = find_spec(&contract->inputs, feature->input);
         const struct spec *spec = input < contract->inputs.count ? &contract->inputs.items[input] : NULL;
         if (spec == NULL || spec->rank == 0 || feature->index < 0 || feature->index >= spec->sizes[spec->rank - 1])
-            return malformed(place, "the feature %s is a column that no input has", feature->name);
+            return malformed(place, "the feature %s has a column that its input does not have", feature->name);
         if (before != NULL && before->index == feature->index && strcmp(before->input, feature->input) == 0)
-            return malformed(place, "the features %s and %s stand in the same column", before->name, feature->name);
+            return malformed(place, "the features %s and %s have the same column", before->name, feature->name);
         if (!check_kind(contract, feature, spec, place))
             return false;
     }

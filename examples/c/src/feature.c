@@ -17,7 +17,7 @@ static bool parse_kind(const struct place *place, const json_t *value, struct fe
     const char *text = kind == NULL ? KINDS[NUMERIC] : json_string_value(kind);
     feature->format = json_string_value(format);
     if (feature->format == NULL && format != NULL && !json_is_null(format))
-        return malformed(place, "the format of the feature %s is no text", feature->name);
+        return malformed(place, "the format of the feature %s is not text", feature->name);
     for (feature->kind = NUMERIC; text != NULL && feature->kind <= DATETIME; feature->kind++)
         if (strcmp(text, KINDS[feature->kind]) == 0)
             return true;
@@ -33,7 +33,7 @@ static bool parse_feature(const struct place *place, const json_t *value, struct
     if (missing == NULL)
         return false;
     if (!json_is_integer(index))
-        return malformed(place, "the index of the feature %s is no whole number", feature->name);
+        return malformed(place, "the index of the feature %s is not a whole number", feature->name);
     feature->index = json_integer_value(index);
     feature->impute = strcmp(missing, "impute") == 0;
     return parse_kind(place, value, feature) &&

@@ -15,7 +15,7 @@ static bool unreadable(const char *folder, const char *name, int reason, struct 
         return fail_memory(failure);
     return fail(failure, EXIT_REFUSED, "%s/%s cannot be read: %s; copy the whole package again", folder, name,
                 reason == EXDEV    ? "it leads out of the package"
-                : reason == EINVAL ? "it is no regular file"
+                : reason == EINVAL ? "it is not a regular file"
                                    : strerror(reason));
 }
 
@@ -91,7 +91,7 @@ bool sha256_text(const struct bytes *bytes, char text[SHA256_TEXT], struct failu
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned int size = 0;
     if (EVP_Digest(bytes->data, bytes->size, digest, &size, EVP_sha256(), NULL) != 1 || size != 32)
-        return fail(failure, EXIT_ERROR, "OpenSSL gives no SHA-256 here; install a libcrypto that does");
+        return fail(failure, EXIT_ERROR, "OpenSSL has no SHA-256 here; install a libcrypto that has it");
     for (unsigned int i = 0; i < size; i++)
         snprintf(text + 2 * i, 3, "%02x", digest[i]);
     return true;

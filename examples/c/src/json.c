@@ -27,7 +27,7 @@ static bool check_format(const struct place *place, const json_t *object)
     if (digits == 0 || digits > 6 || number[0] == '0' || number[digits] != '\0')
         return malformed(place, "it does not say \"format\": \"parity/2\"; it was not written by Parity");
     if (strtol(number, NULL, 10) > FORMAT)
-        return malformed(place, "its format is %s, and this program reads up to parity/%ld; take a newer one", found,
+        return malformed(place, "its format is %s, and this program reads up to parity/%ld; update it", found,
                          FORMAT);
     if (strtol(number, NULL, 10) < FORMAT)
         return malformed(place, "its format is %s, which an earlier Parity wrote; export the model again", found);
@@ -47,7 +47,7 @@ json_t *parse_object(const struct place *place, const struct bytes *bytes)
         malformed(place, "it is not valid JSON: %s (line %d)", error.text, error.line);
         return NULL;
     }
-    bool fits = json_is_object(value) ? check_format(place, value) : malformed(place, "it holds no JSON object");
+    bool fits = json_is_object(value) ? check_format(place, value) : malformed(place, "it does not hold a JSON object");
     if (!fits) {
         json_decref(value);
         return NULL;

@@ -102,7 +102,7 @@ static bool read_words(const struct place *place, const json_t *told, struct mis
         double number;
         missing->words[i] = told == NULL ? WORDS[i] : json_string_value(json_array_get(told, i));
         if (missing->words[i] == NULL)
-            return malformed(place, "'missing_values' holds something that is no text");
+            return malformed(place, "'missing_values' holds something that is not text");
         if (plain_number(missing->words[i], &number))
             missing->numbers[missing->numbers_count++] = number;
     }
@@ -115,7 +115,7 @@ bool missing_read(const struct place *place, const json_t *json, struct missing 
     if (told == NULL || json_is_null(told))
         return read_words(place, NULL, missing);
     return json_is_array(told) ? read_words(place, told, missing)
-                               : malformed(place, "'missing_values' is no list");
+                               : malformed(place, "'missing_values' is not a list");
 }
 
 void missing_free(struct missing *missing)

@@ -186,8 +186,8 @@ bool model_scan(const struct bytes *model, const json_t *tensors, bool *external
     case INSIDE:
         return true;
     case OUTSIDE:
-        return malformed(place, "it keeps a tensor outside the file, where the manifest has none; export it again");
+        return malformed(place, "it keeps a tensor outside the file that the manifest does not list; export it again");
     default:
-        return malformed(place, "it is no ONNX model");
+        return malformed(place, "it is not an ONNX model; copy the package again");
     }
 }

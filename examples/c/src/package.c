@@ -66,7 +66,7 @@ static bool read_tensors(struct package *package, const struct place *place)
         return malformed(place, "it has only one of 'tensors' and %s", WEIGHTS);
     json_object_foreach(package->tensors, name, entry) {
         if (!is_tensor(entry, json_integer_value(json_object_get(file, "size"))))
-            return malformed(place, "the tensor %s has no place in %s", name, WEIGHTS);
+            return malformed(place, "the tensor %s does not fit into %s", name, WEIGHTS);
     }
     return true;
 }
@@ -85,7 +85,7 @@ static bool read_manifest(struct package *package, const struct bytes *bytes, st
         return false;
     json_object_foreach(package->files, name, entry) {
         if (!stays_inside(name))
-            return malformed(&place, "it lists '%s', which is no path inside the package", name);
+            return malformed(&place, "it lists '%s', which is not a path inside the package", name);
         if (!is_entry(entry))
             return malformed(&place, "the entry of %s is not written as {sha256, size}", name);
     }
@@ -116,7 +116,7 @@ bool package_open(struct package *package, const char *folder, const char *diges
     *package = (struct package){.folder = folder};
     struct bytes bytes = {0};
     if (!has_manifest(folder))
-        return fail(failure, EXIT_ERROR, "%s is no package: it has no %s; write one with parity export", folder,
+        return fail(failure, EXIT_ERROR, "%s is not a package: it has no %s; write one with parity export", folder,
                     MANIFEST);
     bool opened = read_inside(folder, MANIFEST, LARGEST_MANIFEST, &bytes, failure) &&
                   read_manifest(package, &bytes, failure) &&

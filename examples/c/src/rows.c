@@ -75,8 +75,8 @@ bool rows_supported(const struct contract *contract, struct failure *failure)
 {
     bool table = true;
     if (contract->task > REGRESSION)
-        return fail(failure, EXIT_ERROR, "%s gives neither a class nor values for a row, which alone this program prints; "
-                    "verify takes it all the same", contract->name);
+        return fail(failure, EXIT_ERROR, "%s predicts neither one class nor numbers for a row, so that this program cannot "
+                    "print predictions; parity verify works for it", contract->name);
     for (size_t i = 0; i < contract->inputs.count; i++)
         table = table && is_table(contract, &contract->inputs.items[i]);
     if (!table)

@@ -22,7 +22,7 @@ static bool all_fit(const struct session *session, const struct specs *specs, co
     for (size_t i = 0; i < specs->count; i++) {
         const struct spec *spec = &specs->items[i];
         if (!spec_fits(spec, &tensors[i]))
-            return fail(failure, EXIT_ERROR, "the tensor %s has not the dtype or the shape of the contract",
+            return fail(failure, EXIT_ERROR, "the tensor %s has another dtype or shape than the contract says",
                         spec->name);
         for (size_t axis = 0; axis < spec->rank; axis++) {
             const char *name = spec->dimensions[axis];
@@ -75,7 +75,7 @@ static bool copy_output(const struct runtime *runtime, const OrtValue *value, co
                 runtime_done(runtime, api->GetTensorElementType(info, &type), "read an output", failure) &&
                 runtime_done(runtime, api->GetDimensionsCount(info, &tensor->rank), "read an output", failure);
     if (done && (type != spec->dtype->onnx || tensor->rank != spec->rank))
-        done = fail(failure, EXIT_ERROR, "the output %s has not the dtype or the rank of the contract", spec->name);
+        done = fail(failure, EXIT_ERROR, "the output %s has another dtype or rank than the contract says", spec->name);
     done = done &&
            runtime_done(runtime, api->GetDimensions(info, tensor->shape, tensor->rank), "read an output", failure) &&
            (tensor_allocate(tensor) || fail_memory(failure));

@@ -24,7 +24,7 @@ bool runtime_open(struct runtime *runtime, struct failure *failure)
     const OrtApiBase *base = OrtGetApiBase();
     *runtime = (struct runtime){.api = base->GetApi(API_VERSION), .version = base->GetVersionString()};
     if (runtime->api == NULL)
-        return fail(failure, EXIT_ERROR, "onnxruntime %s is too old; take 1.%u or later", runtime->version,
+        return fail(failure, EXIT_ERROR, "onnxruntime %s is too old; install 1.%u or later", runtime->version,
                     (unsigned)API_VERSION);
     /* What goes wrong comes back as a status; onnxruntime would print it on stderr as well. */
     if (runtime_done(runtime, runtime->api->CreateEnv(ORT_LOGGING_LEVEL_FATAL, "parity", &runtime->env), "start",

@@ -40,7 +40,7 @@ static bool parse_shape(const struct place *place, const char *name, const json_
     for (size_t i = 0; i < tensor->rank; i++) {
         const json_t *size = json_array_get(shape, i);
         if (!json_is_integer(size) || json_integer_value(size) < 0)
-            return malformed(place, "the tensor %s has a size that is no whole number", name);
+            return malformed(place, "the tensor %s has a size that is not a whole number", name);
         tensor->shape[i] = json_integer_value(size);
     }
     return true;

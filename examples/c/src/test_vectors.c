@@ -20,7 +20,7 @@ static bool parse_tensors(const struct place *place, json_t *json, const struct 
     }
     for (size_t i = 0; all && i < specs->count; i++)
         if (tensors[i].data == NULL)
-            return malformed(place, "it holds no %s", specs->items[i].name);
+            return malformed(place, "it does not hold the tensor %s", specs->items[i].name);
     return true;
 }
 
@@ -63,7 +63,7 @@ static bool check_hard(const struct place *place, const struct specs *specs, con
             continue;
         if (tolerance->dtype->kind != FLOATING || hard->outputs[i].data == NULL ||
             !same_shape(tolerance, &hard->outputs[i]))
-            return malformed(place, "the tolerance of %s does not fit what it belongs to", specs->items[i].name);
+            return malformed(place, "the tolerance of %s has another shape than the output", specs->items[i].name);
     }
     size_t label = find_spec(specs, "label");
     const struct tensor *labels = label < specs->count ? &hard->outputs[label] : NULL;
