@@ -161,7 +161,7 @@ class ModelContract:
 
     @property
     def is_classifier(self) -> bool:
-        """Whether each row has one class of several; the graph then returns ``label``, ``probabilities``, ``logits``."""
+        """Whether each row has one of several classes. The graph returns ``label``, ``probabilities``, ``logits``."""
         return self.task in ("binary", "multiclass")
 
     @property

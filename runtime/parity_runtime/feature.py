@@ -42,9 +42,9 @@ class Feature:
         name: the column's name.
         input: the graph input that takes it.
         index: its position along that input's last axis.
-        kind: ``numeric``; ``boolean``, which the graph takes as the numbers 0 and 1; ``categorical``, which is unchanged
-            text; ``code``, which is an integer that names something (the graph takes it as text without a decimal
-            point: ``3``, never ``3.0``); or ``datetime``, which the graph takes as seconds since 1970 in UTC.
+        kind: ``numeric``; ``boolean``, which the graph takes as the numbers 0 and 1; ``categorical``, which is text and
+            stays as it is; ``code``, which is an integer that names something (the graph takes it as text without a
+            decimal point: ``3``, never ``3.0``); or ``datetime``, which the graph takes as seconds since 1970 in UTC.
         missing: what the model does with a missing cell: ``impute`` fills it and predicts, ``refuse`` raises an error.
         low: the smallest value seen in training, in the column's own unit (for ``datetime`` in seconds); None if
             unknown, and for text.

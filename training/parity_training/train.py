@@ -110,8 +110,8 @@ def train_model(  # noqa: PLR0913 -- what a training is made of, and who watches
             MLflow's server fails after training has begun, Parity warns, and training continues.
 
     Raises:
-        InputError: the folder exists; a setting does not fit; the classes are numbers, with too few rows of each to learn;
-            MLflow cannot be reached; or the loss is no longer finite.
+        InputError: the folder exists; a setting does not fit; the classes are numbers, with too few rows of each to
+            learn; MLflow cannot be reached; or the loss is no longer finite.
         MissingExtraError: tensorboard is not installed, or tqdm for ``progress``, or mlflow for ``log``.
         UnfinishedRunError: ``<out>.unfinished`` holds a training that was stopped.
         StoppedError: SIGTERM, SIGHUP or Ctrl-C came; the run can be resumed.

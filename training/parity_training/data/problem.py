@@ -131,7 +131,7 @@ class Problem(ABC):
 
     @property
     def evaluated_part(self) -> str:
-        """The part that is evaluated at the end: rows neither trained nor decided on, if there are any."""
+        """The part to evaluate at the end: ``test``, or another part if no rows are held out."""
         return next(part for part in ("test", "validation", "train") if self.num_rows(part))
 
     @property
@@ -141,16 +141,16 @@ class Problem(ABC):
 
     @property
     def num_outputs(self) -> int:
-        """How many logits or values a network for it returns."""
+        """How many logits or values a network for these rows returns."""
         if self.contract.task == "regression":
             return len(self.contract.targets)
         return len(self.contract.classes) if self.contract.task == "multiclass" else 1
 
     def mean_weight(self) -> float | None:
-        """Return the mean weight of the training rows; None where all weigh alike.
+        """Return the mean weight of the training rows; None if all weights are equal.
 
         Raises:
-            InputError: all of them are 0.
+            InputError: all weights are 0.
         """
         total = self._total_weight()
         if total is None:
