@@ -31,3 +31,5 @@ def test_a_page_has_inherited_members_the_text_of_properties_and_short_types(tmp
     assert 'What the session runs on: "cpu" or "cuda".' in page and "Type:" not in page
     assert "rows: ArrayLike | Mapping[str, ArrayLike]" in page and "_SupportsArray" not in page
     assert "graphs: Mapping[str, str] = ...," in page and "<factory>" not in page
+    contract = (source / "reference" / "schemas" / "contract.rst").read_text()
+    assert "``row_independent``" in contract and "``graphs``\n     - object" in contract  # it refers to what it narrows
