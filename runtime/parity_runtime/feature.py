@@ -108,7 +108,7 @@ class Feature:
         return None if self.low is None or self.high is None else (self.low, self.high)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON form; what does not go with the kind is left out."""
+        """Return the JSON form, without the keys that are not for its kind."""
         plain = {"name": self.name, "input": self.input, "index": self.index, "kind": self.kind}
         told: dict[str, Any] = plain | {"missing": self.missing}
         told |= {"categories": list(self.categories)} if self.is_text else {"low": self.low, "high": self.high}

@@ -198,14 +198,14 @@ class Run:
             yield
 
     def write_json(self, name: str, value: dict[str, Any]) -> None:
-        """Write a JSON file of the run, complete or not at all.
+        """Write a JSON file into the run's folder. The file is complete, or is not there at all.
 
         Args:
-            name: of the file.
-            value: what it holds.
+            name: the file's name.
+            value: the object to write.
 
         Raises:
-            InputError: the disk is full, or the folder must not be written.
+            InputError: the disk is full, or the folder cannot be written.
         """
         write_file(self.path / name, dump_json(value))
 
