@@ -26,6 +26,7 @@ source_suffix = {".md": "markdown", ".markdown": "markdown", ".rst": "restructur
 smartquotes_action = "D"  # dashes; quotes stay as they are
 myst_heading_anchors = 4  # links name headings as GitHub does
 autodoc_mock_imports = ["mlflow"]  # has an environment of its own: it wants another pyarrow
+strip_signature_backslash = True  # napoleon escapes the last sign of names such as classes_, else it is lost
 napoleon_use_ivar = True  # attributes of a docstring may be properties, which have entries of their own
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"

@@ -40,11 +40,11 @@ def _page(schema: dict[str, Any], file: str) -> str:
 
 
 def _properties(schema: dict[str, Any]) -> str:
-    whole, _ = _resolved(schema, schema)
+    whole, there = _resolved(schema, schema)
     properties, required = whole.get("properties", {}), whole.get("required", [])
     if not properties:
         return ""
-    rows = "".join(_row(name, one, schema, name in required) for name, one in properties.items())
+    rows = "".join(_row(name, one, there, name in required) for name, one in properties.items())
     return (
         heading("Its keys", "-")
         + ".. list-table::\n   :header-rows: 1\n\n"
@@ -77,7 +77,9 @@ def _resolved(one: dict[str, Any], schema: dict[str, Any]) -> tuple[dict[str, An
     there = _by_id().get(urn, schema)
     referred = functools.reduce(lambda inner, key: inner[key], pointer.strip("/").split("/"), there)
     found, there = _resolved(referred, there)
-    return found | {key: value for key, value in one.items() if key != "$ref"}, there
+    properties = {name: found["properties"].get(name, {}) | more for name, more in one.get("properties", {}).items()}
+    own = {key: value for key, value in one.items() if key not in ("$ref", "properties")}
+    return found | own | ({"properties": found["properties"] | properties} if properties else {}), there
 
 
 @functools.cache

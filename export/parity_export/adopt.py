@@ -11,7 +11,7 @@ from parity_export.sources.onnx_file.source_from_onnx import Adoption, source_fr
 def adopt_package(
     path: str | Path, target: str | Path, adoption: Adoption | None = None, options: ExportOptions | None = None
 ) -> Exported:
-    """Make a package from an ONNX file, if onnxruntime computes what the file's own graph computes in float64.
+    """Make a package from an ONNX file, if onnxruntime computes what the file's graph gives in float64.
 
     >>> import onnx
     >>> from parity_export import ExportOptions, adopt_package
@@ -23,18 +23,19 @@ def adopt_package(
     [[0.0, 2.0]]
 
     Args:
-        path: of the file.
-        target: the package folder.
-        adoption: what a person says of the file.
-        options: tolerance, effort, whether to replace.
+        path: the ONNX file.
+        target: the package folder to write.
+        adoption: what the file's inputs and outputs mean; None takes it from the file.
+        options: how to compare, such as tolerance and effort, and whether to replace a package. None takes the
+            defaults.
 
     Returns:
-        The package, as of `export_package`.
+        The package, as `export_package` returns it.
 
     Raises:
-        ParityRefusedError: onnxruntime does not answer as the graph means, in some configuration; the report is kept
-            beside the target as ``<target>.refused.json``.
-        InputError: the file is none that can be adopted, or the target exists.
+        ParityRefusedError: in some configuration onnxruntime computes something else than the graph means. The report
+            is in ``<target>.refused.json``.
+        InputError: Parity cannot adopt this file, or the target exists.
     """
     check_target(Path(target), options or ExportOptions())
     return export_package(source_from_onnx(path, adoption), target, options)

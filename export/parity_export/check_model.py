@@ -41,8 +41,8 @@ def check_model(
 ) -> GateResult:
     """Compare an ONNX model with a module, and return the result.
 
-    Names are the file's own: inputs of the same name meet, in whatever order they stand, and so do outputs where the
-    module returns tensors of all these names; else a module's tensors meet the file's outputs in their order.
+    Inputs are matched by name. Outputs are matched by name if the module returns tensors of all the names in the file,
+    else by their order.
 
     >>> import onnx
     >>> from torch import nn
@@ -54,14 +54,15 @@ def check_model(
     True
 
     Args:
-        source: the module, its task ``tensors``.
-        model: a serialized ONNX ModelProto without external data, or what `read_model` returned.
-        given: rtol and atol that a person set.
-        effort: how much work and memory may be spent: quick, normal or thorough.
+        source: the module, with the task ``tensors``.
+        model: the ONNX model: the bytes of a file without external data, or its graph, already read.
+        given: ``(rtol, atol)`` to use instead of torch.testing's defaults; None for these.
+        effort: how much time and memory the comparison may take: ``quick``, ``normal`` or ``thorough``.
 
     Raises:
-        InputError: the number of outputs differs, or the model is none that a package could hold.
-        ParityRefusedError: nothing can be compared: the module answers differently each time, or too coarsely.
+        InputError: the number of outputs differs, or the model is not one that a package can hold.
+        ParityRefusedError: the two cannot be compared: the module returns other outputs for the same inputs, or its
+            float32 outputs are too far from its float64 outputs to derive a tolerance.
         FormatError: onnxruntime cannot load the model.
     """
     graph = checked_model(model, "the model") if isinstance(model, bytes) else model
@@ -96,19 +97,22 @@ def assert_parity(
     they differ
 
     Args:
-        module: the original, on the CPU; a copy in eval mode is compared.
+        module: the original module, on the CPU. A copy in eval mode is compared.
         model: the ONNX file, from any exporter, or its bytes.
-        inputs: a list of specifications such as ``"x: float32[batch, 5]"``, or one batch of real arrays by name, the
-            model's own dynamic dimensions taken over. The names are the file's; one that is no parameter of ``forward``
-            makes all of them positional arguments, in their order.
-        rtol: widens torch.testing's relative tolerance; with ``atol``.
-        atol: widens torch.testing's absolute tolerance, in the output's unit; with ``rtol``.
-        effort: how much work and memory may be spent: quick, normal or thorough.
+        inputs: a list of specifications such as ``"x: float32[batch, 5]"``; or one batch of real arrays by name, for
+            which the dynamic dimensions are those of the file. The names are those of the file's inputs. If all of them
+            are parameters of ``forward``, the order does not matter; else they are its positional arguments, in this
+            order.
+        rtol: a relative tolerance to use instead of torch.testing's default; give it together with ``atol``.
+        atol: an absolute tolerance, in the output's unit, to use instead of torch.testing's default; give it together
+            with ``rtol``.
+        effort: how much time and memory the comparison may take: ``quick``, ``normal`` or ``thorough``.
 
     Raises:
-        AssertionError: says in at most a dozen lines which outputs differ, in which configurations, by how much; or
-            why nothing can be compared, as with a module that draws random numbers.
-        InputError: the module, the model and the inputs do not fit, or the model is no file that a package could hold.
+        AssertionError: outputs differ: the message says in at most a dozen lines which, in which configurations, and by
+            how much. Or the two cannot be compared: the message says why, such as a module that draws random numbers.
+        InputError: the module, the model and the inputs do not fit together, or the model is not one that a package can
+            hold.
         FormatError: onnxruntime cannot load the model.
     """
     graph = checked_model(model, "the model") if isinstance(model, bytes) else read_model(Path(model))

@@ -23,7 +23,7 @@ from parity_runtime.feature import CATEGORIES
 
 @dataclass(frozen=True)
 class Exported:
-    """A package that was written.
+    """A package that was written; `export_package` and `adopt_package` return it.
 
     >>> from torch import nn
     >>> from parity_export import ExportOptions, OutputSpec, export_package, source_from_module
@@ -35,10 +35,10 @@ class Exported:
     {'default': 'model.onnx'}
 
     Attributes:
-        path: its folder.
-        package_id: sha256 of its manifest.
-        contract: measured.
-        gate_result: of the gate.
+        path: the package folder.
+        package_id: the package id: SHA-256 of the manifest, in hexadecimal.
+        contract: what the model's inputs and outputs mean, with everything that the export measured.
+        gate_result: the result of the gate, which is the comparison of the ONNX graph with the module.
         bound_report: what the certified graph proves; None without one.
     """
 
@@ -54,7 +54,7 @@ class Exported:
 
 
 def export_package(source: ModelSource, target: str | Path, options: ExportOptions | None = None) -> Exported:
-    """Export a source to ONNX, compare both, and write the package; if they differ, write no package.
+    """Export a module to ONNX, compare both, and write the package if they agree.
 
     >>> from torch import nn
     >>> from parity_export import ExportOptions, OutputSpec, export_package, source_from_module
@@ -66,19 +66,22 @@ def export_package(source: ModelSource, target: str | Path, options: ExportOptio
     Predictor('packages/colours', multiclass, 2 features, cpu)
 
     Args:
-        source: a module and what it means.
-        target: the package folder.
-        options: opset, tolerance, whether to replace.
+        source: the module and what its inputs and outputs mean, as `source_from_module`, `source_from_run` and
+            `source_from_estimator` return it.
+        target: the package folder to write.
+        options: how to export and compare, such as opset and tolerance, and whether to replace a package. None takes
+            the defaults.
 
     Returns:
         The package, with its measured contract and the result of the comparison.
 
     Raises:
-        ParityRefusedError: the graph computes something else than the module; the report is kept beside the target as
-            ``<target>.refused.json``. Or nothing can be compared: the module answers differently each time, or its
-            own float32 answers are too coarse.
+        ParityRefusedError: the graph computes something else than the module; the report is in
+            ``<target>.refused.json``. Or the two cannot be compared: the module returns other outputs for the same
+            inputs, or its float32 outputs are too far from its float64 outputs to derive a tolerance. No package is
+            written.
         InputError: the module cannot be exported, the target exists, the installed onnxruntime does not know the opset
-            or the IR version, or the meaning contradicts the outputs.
+            or the IR version, or the module's outputs do not have the meaning that was specified.
     """
     target, options = Path(target), options or ExportOptions()
     check_target(target, options)

@@ -19,7 +19,7 @@ Bounds = Literal["fast", "tight"]
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """How a package is exported and validated; the defaults suit most models.
+    """How to export and validate a package. The defaults suit most models.
 
     >>> from parity_export import ExportOptions
     >>> ExportOptions(rtol=1e-3, atol=1e-5, certified=True).tolerance
@@ -27,19 +27,20 @@ class ExportOptions:
 
     Attributes:
         replace: replace an existing package.
-        opset: the ONNX opset; torch's own choice if None.
-        ir_version: the ONNX IR version; torch's own choice if None.
-        rtol: replaces torch.testing's relative tolerance; given together with ``atol``, or not at all.
-        atol: replaces torch.testing's absolute tolerance, in the output's unit.
-        plots: draw the model card's plots, where matplotlib is installed.
-        certified: add a graph whose every answer carries its proven rounding error: by ``fast`` bounds, as True says,
-            or by ``tight`` ones, which are smaller and take some answers' time for each class.
-        report: what parity.json holds: a row for each backend and output (``summary``), or every batch size, every
-            assignment of the dimensions and every group of probes as well (``full``).
-        effort: how much work and memory the gate may spend: ``quick`` for a first look, ``normal`` seconds, also of a
-            large network, ``thorough`` minutes. A small network is run in full with any but ``quick``.
-        external_weights: keep tensors of 4096 bytes and more in weights.bin, beside the graphs, which share it; a
-            package whose graph would exceed the 2 GiB of one file does so in any case.
+        opset: the ONNX opset; None for torch's own choice.
+        ir_version: the ONNX IR version; None for torch's own choice.
+        rtol: a relative tolerance to use instead of torch.testing's default. Give ``rtol`` and ``atol``, or neither.
+        atol: an absolute tolerance, in the output's unit, to use instead of torch.testing's default.
+        plots: draw the model card's plots, if matplotlib is installed.
+        certified: add a graph that computes a proven error bound beside each prediction. True and ``fast`` add fast
+            bounds. ``tight`` bounds are smaller, and take the time of some predictions for each class.
+        report: what parity.json holds: ``summary`` is a row for each backend and output; ``full`` adds every batch
+            size, every size of the dynamic dimensions, and every group of probes, which are the inputs of the
+            comparison.
+        effort: how much time and memory the comparison of a large network may take: ``quick`` is for a first look,
+            ``normal`` takes seconds, ``thorough`` minutes. A small network is compared in full, except with ``quick``.
+        external_weights: keep tensors of 4096 bytes and more in weights.bin, which the graphs share. A graph that would
+            be larger than 2 GiB, the limit of one file, always does.
     """
 
     replace: bool = False
@@ -70,7 +71,7 @@ class ExportOptions:
 
     @property
     def bounds(self) -> Bounds | None:
-        """How error bounds are made; None without a certified graph."""
+        """The kind of error bounds, ``fast`` or ``tight``; None without a certified graph."""
         if isinstance(self.certified, bool):
             return "fast" if self.certified else None
         return self.certified

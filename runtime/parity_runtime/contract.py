@@ -76,7 +76,7 @@ _WORD = re.compile(r"[^\W\d]\w*")
 
 @dataclass(frozen=True, slots=True)
 class ModelContract:
-    """Everything that an application must know about a model; frozen, and the same in JSON.
+    """Everything that an application must know about a model. It is immutable, and the same in JSON.
 
     >>> from parity_runtime import Package
     >>> contract = Package.open("tests/data/species").contract
@@ -89,32 +89,32 @@ class ModelContract:
 
     Attributes:
         name: the model's name.
-        task: what its outputs mean (`TASKS`).
+        task: what its outputs mean.
         inputs: the graph's inputs, in order.
         outputs: the graph's outputs, in order.
         features: the columns, for a model over a table, in the table's order; empty otherwise.
         targets: the names of the predicted columns (regression: one per column of ``value``).
-        classes: the labels by index, all text or all integers; empty unless a classifier or a tagger.
-        positive: binary only: the class whose probability the logit expresses, ``classes[1]``.
-        threshold: binary only: the probability from which on a row is positive.
-        logit_threshold: binary only: the float32 constant in the graph; a row is positive iff
+        classes: the labels by index, all text or all integers; empty if the model is neither a classifier nor a tagger.
+        positive: binary only: the class whose probability the model predicts, ``classes[1]``.
+        threshold: binary only: a row is positive from this probability on.
+        logit_threshold: binary only: the float32 constant in the graph; a row is positive if and only if
             ``logit >= logit_threshold``.
-        thresholds: multilabel only: the probability of each class from which on a row has its label.
+        thresholds: multilabel only: for each class, the probability from which on a row has its label.
         logit_thresholds: multilabel only: the float32 constants in the graph, one for each class.
-        unit_norm: embedding only: whether the vectors have the length 1; None until measured.
-        objective: regression only: what is predicted of the target's distribution, as `parity_runtime.objective` has
-            it: ``median``, ``huber``, ``poisson`` or ``quantile 0.9``; None for the mean.
-        row_independent: whether rows of one batch do not influence one another; None until measured.
-        graphs: file names by kind: ``default``, and ``certified`` where there is one.
-        tolerance: by output name; empty until measured.
+        unit_norm: embedding only: whether the vectors have the length 1; None before the export has measured it.
+        objective: regression only: which figure of the target's distribution the model predicts: ``median``, ``huber``,
+            ``poisson`` or ``quantile 0.9``; None for the mean.
+        row_independent: True if rows of one batch do not influence one another; None before the export has measured it.
+        graphs: file names by kind: ``default``, and ``certified`` if there is a certified graph.
+        tolerance: the tolerance of each output, by its name; empty before the export has measured it.
         min_onnxruntime: the oldest onnxruntime that knows the graph's opset and IR version.
-        provenance: where the model is from: weights' id, versions, seed; text or integers.
-        missing_values: the cells of a table that are missing beside the empty one, where training was told so; None
-            for `parity_runtime.tables.cell_values.MISSING_TOKENS`.
-        dimensions: by dynamic dimension, what was said of its size, as `parity_runtime.dimension_rule` reads it:
+        provenance: where the model is from: weights id, versions, seed; text or integers.
+        missing_values: the cells of a table that count as missing besides the empty cell, if they were set in training;
+            None for the default words, such as NA and NaN.
+        dimensions: rules for the sizes of dynamic dimensions, by the dimension's name, such as
             ``{"time": "in 1..512", "total": "= past + time"}``.
-        operators: those outside the ONNX standard that the graph uses, ``com.microsoft::Gelu`` say; whoever loads it
-            has to allow each.
+        operators: the operators outside the ONNX standard that the graph uses, such as ``com.microsoft::Gelu``. Whoever
+            loads the graph must allow each of them.
     """
 
     name: str
@@ -161,12 +161,12 @@ class ModelContract:
 
     @property
     def is_classifier(self) -> bool:
-        """Whether a row has one class of several: the graph gives ``label``, ``probabilities`` and ``logits``."""
+        """Whether each row has one of several classes. The graph returns ``label``, ``probabilities``, ``logits``."""
         return self.task in ("binary", "multiclass")
 
     @property
     def decision(self) -> str | None:
-        """The output that the logits decide: ``label``, ``labels``, ``tags`` or ``tokens``; None of another task."""
+        """The output that holds the decision: ``label``, ``labels``, ``tags`` or ``tokens``; None for other tasks."""
         return DECISIONS.get(self.task)
 
     @property
@@ -176,7 +176,7 @@ class ModelContract:
 
     @property
     def brief(self) -> str:
-        """The task and what it takes, in a few words: ``binary, 3 features (2 numeric, 1 categorical)``."""
+        """The task and the model's inputs, in a few words: ``binary, 3 features (2 numeric, 1 categorical)``."""
         given = counted(len(self.features), "feature") if self.features else counted(len(self.inputs), "input")
         counts = Counter(feature.kind for feature in self.features)
         kinds = ", ".join(f"{counts[kind]} {kind}" for kind in COLUMN_KINDS if counts[kind])
@@ -192,14 +192,14 @@ class ModelContract:
 
     @property
     def dimension_rules(self) -> tuple[DimensionRule, ...]:
-        """What was said of the dynamic dimensions' sizes."""
+        """The rules for the sizes of dynamic dimensions, which `dimensions` holds as text."""
         return parsed_rules(tuple(f"{name} {text}" for name, text in self.dimensions.items()))
 
     def output(self, name: str) -> TensorSpec:
         """Return an output by its name.
 
         Args:
-            name: of the output.
+            name: the output's name.
 
         Raises:
             InputError: the model has no such output.
@@ -212,24 +212,24 @@ class ModelContract:
 
     @property
     def columns(self) -> list[Feature]:
-        """The features in the graph's order: input by input, and in each by their index."""
+        """The features in the order of the graph's inputs, and within an input by their index."""
         return [feature for spec in self.inputs for feature in self.features_of(spec.name)]
 
     @property
     def row_features(self) -> list[Feature]:
-        """The features in the order of a row without names: the table's where there are several inputs."""
+        """The features in the order of the cells of a row without names: the table's order with several inputs."""
         return self.columns if len(self.inputs) == 1 else list(self.features)
 
     def features_of(self, name: str) -> list[Feature]:
-        """Return the features that an input takes, in the order of its last axis; none of an input of no table.
+        """Return the features of one input, in the order of its last axis; empty if the input takes no table columns.
 
         Args:
-            name: of the input.
+            name: the input's name.
         """
         return sorted((one for one in self.features if one.input == name), key=lambda feature: feature.index)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON form, with its format."""
+        """Return the JSON form, with the key ``format``."""
         told: dict[str, Any] = {"dimensions": dict(self.dimensions)} if self.dimensions else {}
         if self.missing_values is not None:
             told["missing_values"] = list(self.missing_values)
@@ -263,13 +263,13 @@ class ModelContract:
 
     @classmethod
     def from_json(cls, value: Any, where: str = "the contract") -> Self:
-        """Return the contract of a JSON form; unknown keys are ignored, a newer format is refused.
+        """Return the contract of a JSON form. Unknown keys are ignored; a newer format is refused.
 
-        parity/1 has the same keys.
+        The formats ``parity/1`` and ``parity/2`` have the same keys.
 
         Args:
             value: the JSON form, as ``json.loads`` reads it.
-            where: what holds it, as errors name it.
+            where: the name of what holds it, for error messages.
 
         Raises:
             FormatError: a key is missing, of another type, or contradicts another.

@@ -22,11 +22,11 @@ RowFault = tuple[int, str, str | None]
 
 
 class ParityError(Exception):
-    """Base of every error below; its text is one sentence that a user can act on.
+    """The base class of Parity's errors. The text of an error is one sentence that a user can act on.
 
     Attributes:
-        exit_code: of a command that ends with it.
-        way_out: what stands behind the sentence and is never cut, as a command that is to be pasted whole.
+        exit_code: the exit code of a command that ends with this error.
+        way_out: text after the sentence that is never shortened, such as a command to paste.
     """
 
     exit_code: ClassVar[int] = 1
@@ -44,9 +44,9 @@ class InputError(ParityError, ValueError):
 
     Args:
         problem: what is wrong, and the way out.
-        path: the file (or batch) of a table, where it is one row's fault.
-        row: the row, from 1, without a header; of a stream over all its batches.
-        column: the column.
+        path: the file (or batch) with the row that is wrong, if one row is.
+        row: the number of that row, from 1, not counting a header; in a stream, counted over all its batches.
+        column: the name of the column that is wrong, if one is.
 
     Attributes:
         problem: what is wrong, without the place.
@@ -66,10 +66,11 @@ class InputError(ParityError, ValueError):
 
     @classmethod
     def of_rows(cls, faults: Iterable[RowFault]) -> Self:
-        """Return the error of the first of the rows that a check refuses; `of_each_row` gives those of all.
+        """Return an error for the first of several faulty rows; its `of_each_row` yields an error for each of them.
 
         Args:
-            faults: of the rows, in their order; what is behind the first is taken when somebody asks.
+            faults: for each faulty row, in order: its number, from 1, the problem, and the column or None. There is at
+                least one. The first is read at once, the others only when `of_each_row` is called.
         """
         others = iter(faults)
         row, problem, column = next(others)
@@ -78,7 +79,10 @@ class InputError(ParityError, ValueError):
         return error
 
     def of_each_row(self) -> Iterator[Self]:
-        """Yield this error, and once those of all other rows that the same check refuses, where it has told them."""
+        """Yield this error, then an error for each other row that the same check refused.
+
+        The other rows are yielded only the first time. A check that stops at the first faulty row has no others.
+        """
         yield self
         for row, problem, column in self._other_rows:
             yield type(self)(problem, path=self.path, row=row, column=column)

@@ -42,16 +42,16 @@ class Feature:
         name: the column's name.
         input: the graph input that takes it.
         index: its position along that input's last axis.
-        kind: ``numeric``; ``boolean``, which the graph takes as the numbers 0 and 1; ``categorical``, text as it
-            stands; ``code``, integers that name something, which the graph takes as text, the shortest decimal
-            (``3``, never ``3.0``); ``datetime``, which the graph takes as seconds since 1970, UTC.
-        missing: what the model does with a missing cell: ``impute`` (it has an answer) or ``refuse``.
-        low: the smallest value seen in training, in the column's own unit (of ``datetime`` seconds); None if unknown,
-            and for text.
-        high: the largest value seen in training.
-        categories: of ``categorical`` and ``code``: the texts that training saw and the graph has an index for, in the
-            order of their indices.
-        format: of ``datetime`` in text: as for ``datetime.strptime``; None for ISO 8601.
+        kind: ``numeric``; ``boolean``, which the graph takes as the numbers 0 and 1; ``categorical``, which is text and
+            stays as it is; ``code``, which is an integer that names something (the graph takes it as text without a
+            decimal point: ``3``, never ``3.0``); or ``datetime``, which the graph takes as seconds since 1970 in UTC.
+        missing: what the model does with a missing cell: ``impute`` fills it and predicts, ``refuse`` raises an error.
+        low: the smallest value seen in training, in the column's own unit (for ``datetime`` in seconds); None if
+            unknown, and for text.
+        high: the largest value seen in training; unit and None as for ``low``.
+        categories: for ``categorical`` and ``code``: the texts that the graph has an index for, in the order of their
+            indices. All of them were seen in training.
+        format: for ``datetime`` columns of text: their format, as for ``datetime.strptime``; None for ISO 8601.
     """
 
     name: str
@@ -99,7 +99,7 @@ class Feature:
 
     @property
     def is_text(self) -> bool:
-        """Whether the graph takes it as text."""
+        """Whether the graph takes the column as text."""
         return self.kind in ("categorical", "code")
 
     @property
@@ -108,7 +108,7 @@ class Feature:
         return None if self.low is None or self.high is None else (self.low, self.high)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON form; what does not go with the kind is left out."""
+        """Return the JSON form, without the keys that are not for its kind."""
         plain = {"name": self.name, "input": self.input, "index": self.index, "kind": self.kind}
         told: dict[str, Any] = plain | {"missing": self.missing}
         told |= {"categories": list(self.categories)} if self.is_text else {"low": self.low, "high": self.high}

@@ -1,4 +1,4 @@
-"""Packages as MLflow models: logged with a signature, loaded, served, and run by Spark.
+"""Log packages as MLflow models with a signature; MLflow then loads them, serves them, and runs them on Spark.
 
 >>> import mlflow
 >>> from parity_runtime.mlflow import log_model
@@ -48,16 +48,16 @@ _TYPES = {
 
 
 class ParityModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
-    """What MLflow runs: a predictor of the package that was logged, and of no other."""
+    """The model that MLflow runs: a predictor of the package that was logged. It accepts no other package."""
 
     def load_context(self, context):  # type: ignore[no-untyped-def] # MLflow reads hints as a schema
         """Open the package.
 
         Args:
-            context: MLflow's, with the package among the artifacts and the options in ``model_config``.
+            context: MLflow's context. Its artifacts hold the package, and its ``model_config`` the options.
 
         Raises:
-            DigestError: it is not the one that was logged.
+            DigestError: the package is not the one that was logged.
         """
         asked = context.model_config
         options = {"certified": asked["certified"], "operators": tuple(asked["operators"])}
@@ -68,16 +68,17 @@ class ParityModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def] # noqa: ARG002
         """Return the columns that ``parity predict`` adds, as a ``pandas.DataFrame`` with the index of the rows.
 
-        Of a model that leaves answers empty, numbers and truth values are of pandas' types that may be missing
-        (``Int64``, ``Float32``, ``boolean``); of others they are of numpy's.
+        With ``errors="null"``, the columns of numbers and truth values have pandas' types for missing values
+        (``Int64``, ``Float32``, ``boolean``), else numpy's types.
 
         Args:
-            context: MLflow's.
+            context: MLflow's context; it is ignored.
             model_input: a ``pandas.DataFrame`` with the model's columns.
-            params: none are known.
+            params: is ignored.
 
         Raises:
-            InputError: a row cannot be predicted, and the model was logged with ``raise``; the sentence names it.
+            InputError: a row cannot be predicted, and the model was logged with ``errors="raise"``; the message names
+                the row.
         """
         import pyarrow  # noqa: PLC0415 -- of mlflow
 
@@ -99,17 +100,18 @@ def _nullable(answers: Any) -> dict[str, str]:
 
 
 def signature(contract: ModelContract, *, certified: bool = False) -> ModelSignature:
-    """Return MLflow's signature of a model over a table: its columns and those of its answers, with their types.
+    """Return MLflow's signature of a table model: the columns of its input and of its predictions, with their types.
 
-    Numbers are doubles, which MLflow makes of whole numbers only where they are int32: give other whole numbers as
-    floats. Truth values and codes of which some may be missing have any type: MLflow's own take no missing cell.
+    Numbers have MLflow's type double. MLflow converts whole numbers to double only if they are int32: give others as
+    floats. Truth values and codes that may be missing have the type any, because MLflow's own types for them take no
+    missing cell.
 
     Args:
-        contract: of the model.
-        certified: whether the answers say what is proven.
+        contract: the model's contract.
+        certified: whether the predictions include what is proven of each row.
 
     Raises:
-        InputError: the model takes no table, or its answers are no columns.
+        InputError: the model does not take a table, or its predictions are not columns.
     """
     check_gives_columns(contract)
     inputs = [ColSpec(_column_type(feature), feature.name) for feature in contract.row_features]
@@ -144,25 +146,26 @@ def log_model(
     allow_operators: Collection[str] = (),
     **options: Any,
 ) -> Any:
-    """Log a package as a model of the active run, and return MLflow's ``ModelInfo``.
+    """Log a package as a model of MLflow's active run, and return MLflow's ``ModelInfo``.
 
-    The package and Parity's runtime go with it, so that whoever serves it needs no more than MLflow and the libraries
-    that it names. It is loaded with ``mlflow.pyfunc.load_model``, served with ``mlflow models serve``, and run on a
-    cluster with ``mlflow.pyfunc.spark_udf``.
+    The logged model contains the package and Parity's runtime. Whoever serves it needs only MLflow and the libraries
+    that the model lists. Load it with ``mlflow.pyfunc.load_model``, serve it with ``mlflow models serve``, or run it on
+    a cluster with ``mlflow.pyfunc.spark_udf``.
 
     Args:
-        package: its folder.
-        name: of the model in the run.
-        certified: also say what is proven of each row.
-        errors: what becomes of a row that cannot be predicted: ``raise`` refuses all rows of the call, ``null`` leaves
-            its answers missing (in JSON ``null``); none is left out, since MLflow's answers stand beside its rows.
-            Whoever loads the model may choose again: ``load_model(uri, model_config={"errors": "null"})``. MLflow's
-            ``spark_udf`` takes no missing whole number or truth value: there `parity_runtime.spark` serves better.
+        package: the package folder.
+        name: the name of the model in MLflow.
+        certified: also write what is proven of each row.
+        errors: what to do if a row cannot be predicted: ``raise`` raises an error for the whole call, ``null`` leaves
+            the row's predictions missing (``null`` in JSON). Whoever loads the model may choose again:
+            ``load_model(uri, model_config={"errors": "null"})``. MLflow's ``spark_udf`` does not support missing whole
+            numbers and truth values: on Spark, `parity_runtime.spark` does.
         allow_operators: as in `Predictor`.
-        options: further ones of ``mlflow.pyfunc.log_model``, such as ``registered_model_name`` and ``input_example``.
+        options: more arguments of ``mlflow.pyfunc.log_model``, such as ``registered_model_name`` and ``input_example``.
 
     Raises:
-        InputError: there is no package, it takes no table, or ``errors`` is something else.
+        InputError: there is no package, its model does not take a table, or ``errors`` is neither ``raise`` nor
+            ``null``.
     """
     _checked_errors(errors)
     with Predictor(package, certified=certified, allow_operators=allow_operators) as predictor:

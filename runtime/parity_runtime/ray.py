@@ -28,17 +28,19 @@ class Scorer:
     [1, 0]
 
     Args:
-        package: its folder, on a path that all nodes see; or what `WorkerPredictor.of` returned for it on the driver:
-            then every actor is held to its id, as `predict` does.
-        columns: those to give, of the dataset's and the answers; empty for all.
-        errors: what becomes of a row that cannot be predicted: ``raise``, ``skip`` or ``null``.
-        certified: also say what is proven of each row.
-        more: ``out_of_range``, ``prefix``, ``reasons``, ``provider`` (``cuda`` goes with ``num_gpus`` of map_batches),
-            ``threads``, ``allow_operators``: `MoreOptions`.
+        package: the package folder, on a path that all nodes see. Or what `WorkerPredictor.of` returned for it on the
+            driver: then an actor refuses a package with another id. `predict` does this.
+        columns: the columns to return, of the dataset and of the predictions; empty for all.
+        errors: what to do if a row cannot be predicted: ``raise`` raises an error, ``skip`` leaves out the row,
+            ``null`` leaves its predictions null.
+        certified: also write what is proven of each row.
+        more: more options: ``out_of_range``, ``prefix`` and ``reasons``, as in `parity_runtime.spark.predict`;
+            ``provider``, ``threads`` and ``allow_operators``, as in `Predictor`. With the provider ``cuda``, give
+            ``map_batches`` its argument ``num_gpus``.
 
     Raises:
-        InputError: the package cannot be read on this node, or its rows influence one another.
-        DigestError: it is not the driver's.
+        InputError: the package cannot be read on this node, or its model's rows influence one another.
+        DigestError: the package is not the driver's.
     """
 
     def __init__(
@@ -54,7 +56,7 @@ class Scorer:
         self._contract = self._scorer.worker.open().contract
 
     def __call__(self, batch: Any) -> Any:
-        """Return the answers to a ``pyarrow.Table``, as one.
+        """Return the predictions for a ``pyarrow.Table`` as a ``pyarrow.Table``.
 
         Raises:
             InputError: a column is missing or is there already; or, with ``raise``, names the first row of the batch
@@ -79,23 +81,25 @@ def predict(
     certified: bool = False,
     **options: Any,
 ) -> Any:
-    """Return a Ray dataset with the columns of a model's answers, as ``parity predict`` adds them.
+    """Return a Ray dataset with the columns that ``parity predict`` adds to a table.
 
-    The driver reads the package first: every actor is held to its id and to the driver's version of Parity.
+    The driver reads the package first. Every actor then refuses a package with another id, and every actor must have
+    the driver's version of Parity.
 
     Args:
         dataset: a ``ray.data.Dataset`` with the model's columns.
-        package: its folder, on a path that all nodes see.
-        columns: those to give, of the dataset's and the answers; empty for all.
-        errors: what becomes of a row that cannot be predicted: ``raise``, ``skip`` or ``null``.
-        certified: also say what is proven of each row.
-        options: further ones of `Scorer`; all others are those of ``Dataset.map_batches``, such as ``concurrency``,
-            ``num_cpus``, ``num_gpus`` and ``batch_size`` (32,768 rows unless one says). An actor reserves a CPU for
-            each of its threads, and half as many where the actors would take all CPUs of the cluster: Ray needs one to
-            read and write. A warning says where that does not help.
+        package: the package folder, on a path that all nodes see.
+        columns: the columns to return, of the dataset and of the predictions; empty for all.
+        errors: what to do if a row cannot be predicted: ``raise`` ends the job, ``skip`` leaves out the row, ``null``
+            leaves its predictions null.
+        certified: also write what is proven of each row.
+        options: more options of `Scorer`, or arguments of ``Dataset.map_batches``, such as ``concurrency``,
+            ``num_cpus``, ``num_gpus`` and ``batch_size`` (default: 32,768 rows). An actor reserves one CPU for each of
+            its threads. If the actors would take all CPUs of the cluster, each reserves half as many, because Ray needs
+            one CPU to read and write. If even that takes all CPUs, a warning says so.
 
     Raises:
-        InputError: there is no package, or its rows influence one another.
+        InputError: there is no package, or its model's rows influence one another.
     """
     more: Any = {name: value for name, value in options.items() if name in _MORE}
     scorer = BatchScorer.of(package, columns, errors, certified, more)

@@ -1,12 +1,12 @@
-"""A package as a fitted estimator of scikit-learn: inspected, plotted, calibrated, combined; needs the [sklearn] extra.
+"""A package as a fitted estimator of scikit-learn, to inspect, plot, calibrate or combine; needs the [sklearn] extra.
 
 >>> from parity_runtime.sklearn import load_estimator
 >>> estimator = load_estimator("tests/data/xor")
 >>> estimator.score([[0.1, 0.9], [0.9, 1.1]], [1, 0])
 1.0
 
-scikit-learn's functions take a `Predictor` as well. What it is not is a ``BaseEstimator``: it has no parameters that
-``get_params`` could name, and no class that tells a classifier from a regressor.
+scikit-learn's functions take a `Predictor` as well, but a `Predictor` is not a ``BaseEstimator``: ``get_params`` finds
+no parameters in it, and its class does not tell a classifier from a regressor.
 """
 
 from collections.abc import Collection
@@ -33,7 +33,7 @@ __all__ = ["PackageClassifier", "PackageRegressor", "load_estimator"]
 
 
 class _PackageEstimator:
-    """A package by its path, opened when it is first asked. A pickle of it holds the model."""
+    """A package by its path, opened when it is first used. A pickle of it holds the model."""
 
     _kind: str
 
@@ -52,10 +52,11 @@ class _PackageEstimator:
 
     @property
     def predictor_(self) -> Predictor:
-        """The package, opened.
+        """The predictor of the package. The package is opened when it is first used.
 
         Raises:
-            InputError: there is none, or it is of the other kind; and as `Predictor`.
+            InputError: there is no package, or its model is not of this estimator's kind, a classifier or a regressor;
+                and what `Predictor` raises.
         """
         if getattr(self, "_opened_with", None) != self._options:
             predictor = Predictor(self.path, **self._options[1])
@@ -86,12 +87,14 @@ class _PackageEstimator:
         return self.predictor_.feature_names_in_
 
     def fit(self, X: Any, y: Any = None, **_: Any) -> NoReturn:
-        """Refuse: the model was fitted before it was exported; `sklearn.frozen.FrozenEstimator` has a fit.
+        """Raise an error: the model was fitted before it was exported.
+
+        Where a tool of scikit-learn calls ``fit``, give it ``sklearn.frozen.FrozenEstimator(estimator)``.
 
         Args:
-            X: not looked at.
-            y: not looked at.
-            _: not looked at.
+            X: is ignored.
+            y: is ignored.
+            _: is ignored.
 
         Raises:
             InputError: always.
@@ -99,23 +102,24 @@ class _PackageEstimator:
         self.predictor_.fit(X, y)
 
     def predict(self, X: Rows) -> NDArray[Any]:
-        """Return the class or the values of each row, as `Predictor.predict`.
+        """Return the class or the values of each row, as `Predictor.predict` does.
 
         Args:
-            X: rows, as in `Predictor.predict`; of a data frame whose columns have no names, by their place.
+            X: rows, as in `Predictor.predict`. A data frame whose column names are not text is read by the order of
+                its columns.
 
         Raises:
-            InputError: the rows do not fit the contract; and as `predictor_`.
+            InputError: the rows do not fit the contract; and what `predictor_` raises.
         """
         return self.predictor_.predict(self._named(X))
 
     def score(self, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Return the fraction of rows whose class is right, or R2, as `Predictor.score`.
+        """Return the fraction of rows whose class is right, or R2, as `Predictor.score` does.
 
         Args:
             X: as in `predict`.
-            y: the class or the values of each row, as ``truth`` of `Predictor.score`.
-            sample_weight: of each row, ``[batch]``; None weighs them alike.
+            y: the true class or the true values of each row, as ``truth`` of `Predictor.score`.
+            sample_weight: the weight of each row, ``[batch]``; None gives all rows the same weight.
 
         Raises:
             InputError: the rows do not fit the contract, or ``y`` or ``sample_weight`` does not fit them.
@@ -138,7 +142,7 @@ class _PackageEstimator:
 
 
 class PackageClassifier(_PackageEstimator, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A package of a classifier as a fitted estimator.
+    """A classifier's package as a fitted estimator of scikit-learn.
 
     >>> from parity_runtime.sklearn import PackageClassifier
     >>> classifier = PackageClassifier("tests/data/species")
@@ -151,7 +155,7 @@ class PackageClassifier(_PackageEstimator, ClassifierMixin, BaseEstimator):  # t
         path: the package folder.
         provider: as in `Predictor`.
         threads: as in `Predictor`.
-        digest: the package id that is expected; None takes any.
+        digest: the expected package id; None accepts any.
         certified: run the certified graph.
         allow_operators: as in `Predictor`.
     """
@@ -175,13 +179,14 @@ class PackageClassifier(_PackageEstimator, ClassifierMixin, BaseEstimator):  # t
         return self.predictor_.predict_proba(self._named(X))
 
     def decision_function(self, X: Rows) -> NDArray[np.float32]:
-        """Return how far each row is on the side of a class, as `Predictor.decision_function`.
+        """Return how far each row is on the side of a class, as `Predictor.decision_function` does.
 
         Args:
             X: as in `predict`.
 
         Returns:
-            float32, of two classes ``[batch]``, of more ``[batch, classes]``: what the numbers mean stands there.
+            With two classes float32 ``[batch]``, with more classes float32 ``[batch, classes]``. The documentation of
+            `Predictor.decision_function` says what the numbers mean.
 
         Raises:
             InputError: the rows do not fit the contract.
@@ -190,7 +195,7 @@ class PackageClassifier(_PackageEstimator, ClassifierMixin, BaseEstimator):  # t
 
 
 class PackageRegressor(_PackageEstimator, RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """A package of a regression as a fitted estimator.
+    """A regression's package as a fitted estimator of scikit-learn.
 
     >>> from parity_runtime.sklearn import PackageRegressor
     >>> regressor = PackageRegressor("tests/data/rent", threads=2)
@@ -201,7 +206,7 @@ class PackageRegressor(_PackageEstimator, RegressorMixin, BaseEstimator):  # typ
         path: the package folder.
         provider: as in `Predictor`.
         threads: as in `Predictor`.
-        digest: the package id that is expected; None takes any.
+        digest: the expected package id; None accepts any.
         certified: run the certified graph.
         allow_operators: as in `Predictor`.
     """
@@ -210,7 +215,7 @@ class PackageRegressor(_PackageEstimator, RegressorMixin, BaseEstimator):  # typ
 
 
 def load_estimator(path: str | Path, **options: Any) -> PackageClassifier | PackageRegressor:
-    """Return a package as a classifier or as a regressor, whichever it is.
+    """Return a package as a `PackageClassifier` or a `PackageRegressor`, whichever fits its model.
 
     >>> from parity_runtime.sklearn import load_estimator
     >>> load_estimator("tests/data/rent")
@@ -218,10 +223,11 @@ def load_estimator(path: str | Path, **options: Any) -> PackageClassifier | Pack
 
     Args:
         path: the package folder.
-        options: of `PackageClassifier` and `PackageRegressor`.
+        options: arguments of `PackageClassifier` and `PackageRegressor`.
 
     Raises:
-        InputError: there is no package, or it neither classifies nor predicts values; and as `Predictor`.
+        InputError: there is no package, or its model is neither a classifier nor a regression; and what `Predictor`
+            raises.
     """
     predictor = Predictor(path, **options)
     found = predictor.__sklearn_tags__().estimator_type

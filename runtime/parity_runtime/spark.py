@@ -1,4 +1,4 @@
-"""Predictions on Spark: DataFrames and SQL, with the answers of ``parity predict``; needs the [spark] extra.
+"""Predict the rows of Spark's DataFrames, or in its SQL, as ``parity predict`` does; needs the [spark] extra.
 
 >>> from parity_runtime import spark
 >>> scored = spark.predict(points, "packages/xor")
@@ -43,11 +43,12 @@ def predict(  # noqa: PLR0913 -- the options of parity predict, by name
     ship: bool = False,
     allow_operators: Collection[str] = (),
 ) -> "DataFrame":
-    """Return a DataFrame with the columns that ``parity predict`` adds to a table, and the same bits in them.
+    """Return a DataFrame with the columns that ``parity predict`` adds to a table, bit for bit.
 
-    It is lazy, as DataFrames are: columns and package are checked at once, rows when they are asked for
-    (`parity_errors` makes one line of what goes wrong then). Rows keep their partitions. Each Python worker holds one
-    session, and answers as many Arrow batches at once as its tasks have cores (``spark.task.cpus``).
+    The DataFrame is lazy, as usual in Spark. The columns and the package are checked at once. The rows are predicted
+    when an action needs them; `parity_errors` then turns Spark's exception into one line. Rows keep their partitions.
+    Each Python worker holds one session, and predicts as many Arrow batches at once as its tasks have cores
+    (``spark.task.cpus``).
 
     >>> from parity_runtime import spark
     >>> from pyspark.sql import SparkSession
@@ -58,22 +59,23 @@ def predict(  # noqa: PLR0913 -- the options of parity predict, by name
 
     Args:
         df: has the columns that the model takes, by name, in any order.
-        package: the package folder. Workers open the same path, and check that the package there has the id that the
-            driver's has.
-        columns: those to give, of the DataFrame and of the answers; empty for all.
-        errors: what becomes of a row that cannot be predicted: ``raise`` ends the job, ``skip`` leaves it out, ``null``
-            leaves its answers null.
-        out_of_range: what becomes of a row outside what the model has seen in training: ``ignore``, ``mark`` (the
-            column ``out_of_range``), ``refuse`` (as a row that cannot be predicted).
-        reasons: with ``null``, the name of a column behind all others that says why a row has no answer.
+        package: the package folder. Workers open the same path, and check that the package there has the same id as the
+            driver's.
+        columns: the columns to return, of the DataFrame and of the predictions; empty for all.
+        errors: what to do if a row cannot be predicted: ``raise`` ends the job, ``skip`` leaves out the row, ``null``
+            leaves its predictions null.
+        out_of_range: what to do if a feature is outside the range of the training rows: ``ignore`` predicts the row,
+            ``mark`` also writes true in the column ``out_of_range``, ``refuse`` treats it as a row that cannot be
+            predicted.
+        reasons: with ``null``: the name of a last column, which says why a row has no prediction; empty for none.
         certified: run the certified graph, which adds what is proven of each row.
-        prefix: what the names of the added columns begin with.
-        ship: bring the package to the workers with Spark (``SparkContext.addArchive``), where they do not see its path.
+        prefix: the names of the added columns begin with this.
+        ship: send the package to the workers with Spark (``SparkContext.addArchive``), if they do not see its path.
         allow_operators: as in `Predictor`.
 
     Raises:
-        InputError: a column is missing, or is there already; there is no package, or no such option; or the model
-            answers a table as a whole, or gives no columns.
+        InputError: a column is missing, or the DataFrame already has a column that would be added; there is no package;
+            an option has a wrong value; or the model's rows influence one another, or its predictions are not columns.
         MissingExtraError: pyspark is not installed, or Spark on this machine runs its workers with a Python that has no
             Parity.
         ParityError: as `Predictor`.
@@ -103,9 +105,9 @@ def predict_udf(  # noqa: PLR0913 -- as `predict`
 ) -> Any:
     """Return a function of columns for ``withColumn`` and ``select``, and for SQL after ``spark.udf.register``.
 
-    It takes the model's columns in the order in which the package lists them (``parity info``), or by name, or one
-    struct that has them; it gives a struct of the columns that ``parity predict`` adds. Spark hands it Arrow arrays
-    (``arrow_udf``).
+    The function takes the model's columns, either in the order in which ``parity info`` lists them, or by name, or in
+    one struct. It returns a struct of the columns that ``parity predict`` adds. It is an ``arrow_udf``: Spark passes it
+    Arrow arrays.
 
     >>> from parity_runtime import spark
     >>> from pyspark.sql import SparkSession
@@ -116,12 +118,12 @@ def predict_udf(  # noqa: PLR0913 -- as `predict`
 
     Args:
         package: as in `predict`.
-        errors: what becomes of a row that cannot be predicted: ``raise`` ends the job; ``null`` leaves its answers
-            null. A function of columns cannot leave a row out.
+        errors: what to do if a row cannot be predicted: ``raise`` ends the job, ``null`` leaves its predictions null. A
+            function of columns cannot leave out a row.
         out_of_range: as in `predict`.
-        reasons: as in `predict`, the name of the struct's last field.
+        reasons: with ``null``: the name of the struct's last field, which says why a row has no prediction.
         certified: as in `predict`.
-        ship: as in `predict`, with the active session.
+        ship: as in `predict`; it needs an active session.
         allow_operators: as in `Predictor`.
 
     Raises:

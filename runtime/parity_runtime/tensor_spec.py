@@ -22,7 +22,7 @@ _LONGEST_DOMAIN = 200  # characters
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """A tensor's contract.
+    """The name, dtype and shape of an input or output, and what an input may hold.
 
     >>> from parity_runtime import TensorSpec
     >>> TensorSpec.parse("image: float32[batch, 3, 32, 32]")
@@ -30,11 +30,12 @@ class TensorSpec:
 
     Attributes:
         name: its name in the graph.
-        dtype: one of `DTYPES`.
-        shape: sizes as integers; a dynamic dimension is a string, and the same string is the same size
-            everywhere in one call (``("batch", 3, 32, 32)``). An output's may be an expression, ``2*time``.
-        domain: what an input may hold, as text (``in 0..1, prefix``): the model was compared with torch there alone.
-            A predictor does not enforce it. Empty where nothing is said.
+        dtype: ``float32``, ``float64``, ``float16``, ``int64``, ``int32``, ``int16``, ``int8``, ``uint8``, ``bool``, or
+            ``string`` for text.
+        shape: its sizes, such as ``("batch", 3, 32, 32)``. A fixed size is an integer; a dynamic one is a name, which
+            stands for the same size everywhere in one call. A size of an output may be an expression, ``2*time``.
+        domain: what an input may hold, as text, such as ``in 0..1``. The model was compared with torch only on such
+            inputs. A predictor does not enforce it. Empty if nothing was specified.
     """
 
     name: str
@@ -72,10 +73,10 @@ class TensorSpec:
         'in 0..1'
 
         Args:
-            text: name, dtype and shape, ``"image: float32[batch, 3, 32, 32]"``; a domain may stand behind them.
+            text: name, dtype and shape, such as ``"image: float32[batch, 3, 32, 32]"``; a domain may follow.
 
         Raises:
-            InputError: the text is not of that form.
+            InputError: the text does not have this form.
         """
         match = _SPEC.fullmatch(text)
         if match is None:
@@ -92,14 +93,14 @@ class TensorSpec:
 
     @property
     def numpy_dtype(self) -> np.dtype[Any]:
-        """The dtype of its arrays; text lies in arrays of objects."""
+        """The dtype of its numpy arrays; text is in arrays of dtype object."""
         return np.dtype(object if self.dtype == "string" else self.dtype)
 
     def __str__(self) -> str:
         return f"{self.name}: {self.dtype}[{', '.join(map(str, self.shape))}]{self.domain and ' ' + self.domain}"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON form, ``{"name", "dtype", "shape"}``, and ``"domain"`` where there is one."""
+        """Return the JSON form, with the keys ``name``, ``dtype``, ``shape``, and ``domain`` unless it is empty."""
         domain = {"domain": self.domain} if self.domain else {}
         return {"name": self.name, "dtype": self.dtype, "shape": list(self.shape), **domain}
 

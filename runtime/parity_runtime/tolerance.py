@@ -22,9 +22,9 @@ class Tolerance:
     Attributes:
         rtol: relative part, dimensionless.
         atol: absolute part, in the output's unit.
-        floor: an absolute deviation that is always allowed, in the output's unit: 8 x the largest deviation
-            of honest float32 evaluations from float64 (docs/explanation/parity.md).
-        source: where the figures are from, for a person.
+        floor: an absolute deviation that is always allowed, in the output's unit: 8 x the largest deviation of honest
+            (correct) float32 evaluations of the model from float64 (docs/explanation/parity.md).
+        source: where the figures are from, in words.
     """
 
     rtol: float
@@ -34,7 +34,7 @@ class Tolerance:
 
     @property
     def in_words(self) -> str:
-        """The rule with its figures, for a person: ``1e-05 + 1.3e-06 x |value|, at least 1.46e-06``."""
+        """The rule with its figures, in words: ``1e-05 + 1.3e-06 x |value|, at least 1.46e-06``."""
         least = f", at least {self.floor:.3g}" if self.floor > self.atol else ""
         return f"{self.atol:.3g} + {self.rtol:.3g} x |value|{least}"
 

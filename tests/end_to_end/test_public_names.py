@@ -20,6 +20,7 @@ import parity_runtime.sklearn
 import parity_runtime.spark
 import parity_training
 import parity_training.sklearn
+from tests.end_to_end.test_messages import IDIOMS
 
 PACKAGES = (
     parity_runtime,
@@ -58,6 +59,23 @@ def test_no_public_package_lacks_its_type_marker() -> None:
 def test_what_a_public_name_takes_gives_and_raises_is_documented(package: ModuleType, name: str) -> None:
     value = getattr(package, name)
     assert list(faults_of_class(value) if isinstance(value, type) else faults_of_call(value)) == []
+
+
+RIDDLES = re.compile(
+    rf"{IDIOMS.pattern}|\bwhat becomes of\b|\bas it stands\b|^ +\w+: (?:of (?:a|an|each|its|the)|there is none)\b",
+    re.MULTILINE,
+)
+"""The idioms that messages may not have either, and descriptions that do not name the thing: ``name: of the file``."""
+
+
+@pytest.mark.parametrize(("package", "name"), NAMES)
+def test_no_docstring_of_a_public_name_has_an_idiom_that_readers_stumble_over(package: ModuleType, name: str) -> None:
+    value = getattr(package, name)
+    docstrings = {name: inspect.getdoc(value) or ""}
+    for base in [one for one in getattr(value, "__mro__", ()) if _is_ours(one)]:
+        members = {member: getattr(base, member) for member in vars(base) if not member.startswith("_")}
+        docstrings |= {f"{base.__name__}.{member}": inspect.getdoc(one) or "" for member, one in members.items()}
+    assert {where: found[0] for where, text in docstrings.items() if (found := RIDDLES.search(text))} == {}
 
 
 class Undocumented:

@@ -35,13 +35,14 @@ class Recipe:
     ({'num_inputs': 2, 'num_outputs': 1, 'num_hidden': 4}, 0.03)
 
     Attributes:
-        network: a name in `parity_training.networks.registry.NETWORKS`.
-        arguments: its keyword arguments.
-        contract: what the network means; what only an export can measure is None there.
+        network: a name in `parity_training.NETWORKS`, or ``package.module:Callable``.
+        arguments: the keyword arguments of the network.
+        contract: what the network's inputs and outputs mean. What only an export can measure is None.
         data: where the rows are from.
         training: optimizer, loss, batch size, epochs, seed.
-        preprocessing: arguments of `TableNetwork` around the network; None where it takes rows as they are.
-        members: how many networks answer together, with the mean of what they return.
+        preprocessing: the arguments of the `TableNetwork` around the network; None if the network takes rows as they
+            are.
+        members: how many networks predict together; the prediction is the mean of their outputs.
     """
 
     network: str
@@ -56,7 +57,7 @@ class Recipe:
         return f"Recipe({self.network}, {self.contract.brief})"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON form, with its format and the versions at hand."""
+        """Return the JSON form, with its format and the versions of Parity, torch and Python."""
         return {
             "format": FORMAT,
             "network": {"name": self.network, "arguments": self.arguments, "preprocessing": self.preprocessing}
@@ -77,7 +78,7 @@ class Recipe:
 
         Args:
             value: the JSON form, as ``json.loads`` reads it.
-            where: what holds it, as errors name it.
+            where: the name of what holds it, for error messages.
 
         Raises:
             FormatError: a key is missing or of another type.
@@ -97,13 +98,14 @@ class Recipe:
         raise FormatError(f"{where} lacks network, contract, data or training")
 
     def build(self, user_network: Network | None = None) -> nn.Module:
-        """Return the module, its weights not yet loaded.
+        """Return the module, without the trained weights.
 
         Args:
-            user_network: the callable of a run whose network is none of Parity's; a recipe names no code.
+            user_network: the callable that makes the network, if the network is your own. A recipe is data: Parity
+                never imports code that it names.
 
         Raises:
-            FormatError: the network is unknown, does not take its arguments, or takes more memory than there is.
+            FormatError: the network is unknown, does not accept its arguments, or needs more memory than there is.
         """
         if user_network is None:
             self._refuse_larger_than_memory()

@@ -90,7 +90,7 @@ class Run:
 
     Attributes:
         path: the folder.
-        recipe: how to rebuild and how it was trained.
+        recipe: how to rebuild the network, and how it was trained.
     """
 
     path: Path
@@ -143,16 +143,16 @@ class Run:
         return load_state_dict(self.path / STATE_DICT)
 
     def profile(self) -> Profile | None:
-        """Return what the training rows looked like; None of a run that does not say so.
+        """Return the summary of the training rows in profile.json; None if the run has no such file.
 
         Raises:
-            FormatError: its profile.json is malformed, newer than this version, or not the contract's.
+            FormatError: profile.json is malformed, newer than this version, or does not fit the contract.
         """
         path = self.path / PROFILE
         return Profile.from_json(read_json(path), self.recipe.contract, str(path)) if path.is_file() else None
 
     def evaluation(self) -> dict[str, Any]:
-        """Return what is known of the trained network on the evaluated rows: evaluation.json, empty where it is gone.
+        """Return what evaluation.json says about the trained network; empty if the file does not exist.
 
         Raises:
             FormatError: the file is malformed.
@@ -164,11 +164,11 @@ class Run:
         """Return the trained network, on the CPU, in eval mode.
 
         Args:
-            user_network: the callable of a run whose network is none of Parity's.
+            user_network: the callable that makes the network, if the network is your own.
 
         Raises:
             InputError: the weights do not fit the network.
-            FormatError: the recipe names no known network, or one that does not go with its contract.
+            FormatError: the recipe's network is unknown, or does not fit its contract.
         """
         self._refuse_unfinished()
         with self.reading():
@@ -183,10 +183,10 @@ class Run:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
-        """Return a context that keeps the run's files: no process trains in the folder or replaces it in the block.
+        """Return a context that locks the run: in its block no process trains in the folder or replaces it.
 
         Raises:
-            InputError: a process does, or has replaced the run since it was opened.
+            InputError: another process trains there, or has replaced the run since it was opened.
         """
         with contextlib.ExitStack() as lock:
             try:
@@ -198,14 +198,14 @@ class Run:
             yield
 
     def write_json(self, name: str, value: dict[str, Any]) -> None:
-        """Write a JSON file of the run, complete or not at all.
+        """Write a JSON file into the run's folder. The file is complete, or is not there at all.
 
         Args:
-            name: of the file.
-            value: what it holds.
+            name: the file's name.
+            value: the object to write.
 
         Raises:
-            InputError: the disk is full, or the folder must not be written.
+            InputError: the disk is full, or the folder cannot be written.
         """
         write_file(self.path / name, dump_json(value))
 

@@ -29,30 +29,32 @@ class TrainSettings:
     200
 
     Attributes:
-        epochs: passes over the training rows, at most.
-        batch_size: rows of one step.
-        optimizer: a class of torch.optim by name.
-        optimizer_arguments: its keyword arguments but for the learning rate and the weight decay.
-        learning_rate: of the optimizer.
-        weight_decay: of the optimizer.
-        scheduler: a class of torch.optim.lr_scheduler by name, stepped once an epoch; None keeps the rate.
+        epochs: the largest number of passes over the training rows.
+        batch_size: rows in one step.
+        optimizer: the name of a class of torch.optim.
+        optimizer_arguments: its keyword arguments except the learning rate and the weight decay.
+        learning_rate: the optimizer's learning rate.
+        weight_decay: the optimizer's weight decay.
+        scheduler: the name of a class of torch.optim.lr_scheduler, which takes one step an epoch; None keeps the
+            learning rate.
         scheduler_arguments: its keyword arguments.
-        loss: a loss of torch.nn by name, or of a regression ``quantile=0.9``, ``poisson``, ``huber``; None takes the
-            task's own.
-        class_weights: ``balanced``, or a weight a class; None weighs rows alike.
-        clip_norm: the largest norm of all gradients together; None clips nothing.
-        patience: early stopping: epochs without a smaller validation loss after which training stops; None never.
-        seed: of the initial weights, the order of the rows, the split and dropout.
-        restarts: networks that are trained at once, each from first weights of its own.
-        combine: what is kept of several: ``average``, the mean of what they return, or the ``best`` of them, by the
-            validation loss.
-        folds: of a cross-validation, which says how sure the figures are; None makes none.
-        calibrate: whether logits are divided by a temperature that makes probabilities as sure as they are right, on
-            the validation rows.
-        threshold_for: of two classes: what the threshold is chosen for on the validation rows: ``f1``, ``recall=0.9``,
-            ``precision=0.9``, or ``cost=1,10``, what a false alarm and a miss cost; None keeps it.
-        num_workers: processes that load batches; 0 takes them straight from memory.
-        device: ``auto`` (CUDA if it is there), ``cpu``, ``cuda``.
+        loss: the name of a loss of torch.nn; for a regression also ``quantile=0.9``, ``poisson`` or ``huber``. None
+            takes BCEWithLogitsLoss for two classes, CrossEntropyLoss for more, MSELoss for numbers.
+        class_weights: ``balanced``, or a weight for each class; None gives all classes the same weight.
+        clip_norm: clip the norm of all gradients together to this; None does not clip.
+        patience: stop after this many epochs in which the validation loss did not improve; None never stops early.
+        seed: the seed of the initial weights, the order of the rows, the split and dropout.
+        restarts: how many networks to train at once, each from its own initial weights.
+        combine: with several networks: ``average`` keeps the mean of their outputs, ``best`` keeps the network with the
+            smallest validation loss.
+        folds: cross-validate on this many folds, for the mean and spread of the metrics; None does not.
+        calibrate: divide the logits by a temperature that is fitted on the validation rows, so that the probabilities
+            match how often the predictions are right.
+        threshold_for: for two classes: choose the threshold on the validation rows for ``f1``, ``recall=0.9``,
+            ``precision=0.9`` or ``cost=1,10`` (the cost of a false positive and of a false negative). None keeps the
+            threshold that was set.
+        num_workers: processes that load batches; with 0 the training process takes them from memory itself.
+        device: ``cpu``, ``cuda``, or ``auto``, which takes CUDA if it is available.
     """
 
     epochs: int = 200
@@ -97,11 +99,11 @@ class TrainSettings:
 
     @classmethod
     def from_json(cls, value: dict[str, Any], where: str) -> Self:
-        """Return the settings of a JSON form; unknown keys are ignored, and those that it lacks are the usual ones.
+        """Return the settings of a JSON form. Unknown keys are ignored; missing keys get their defaults.
 
         Args:
             value: the JSON form, as ``json.loads`` reads it.
-            where: what holds it, as errors name it.
+            where: the name of what holds it, for error messages.
 
         Raises:
             FormatError: a value is out of range or of another type.

@@ -56,16 +56,18 @@ def train_xor(
 
     Args:
         out: the run folder to make.
-        settings: the notebook's figures by default.
-        replace: replace an existing run; it stays as it is until this one has finished.
-        on_epoch: called after each epoch.
+        settings: how many points, and how to train; None for the notebook's figures.
+        replace: replace an existing run. It stays as it is until this one has finished.
+        on_epoch: a function that is called after each epoch.
         progress: show a bar with the epoch, its loss and its metrics, in a notebook or on stderr; needs the extra
             ``notebook``.
         log: ``mlflow``, or a `MLflowLog`, logs to MLflow as well.
 
     Raises:
         InputError: the folder exists, a setting is out of range, or MLflow cannot be reached.
-        MissingExtraError: tensorboard, or what was asked for (tqdm, mlflow), is not installed.
+        MissingExtraError: tensorboard is not installed, or tqdm for ``progress``, or mlflow for ``log``.
+        UnfinishedRunError: ``<out>.unfinished`` holds a training that was stopped.
+        StoppedError: SIGTERM, SIGHUP or Ctrl-C came; the run can be resumed.
     """
     settings = settings or XORSettings()
     choice = NetworkChoice("XORClassifier", {"num_hidden": settings.hidden})
@@ -86,7 +88,7 @@ def train_model(  # noqa: PLR0913 -- what a training is made of, and who watches
     progress: bool = False,
     log: Log = "tensorboard",
 ) -> Run:
-    """Train a network on a problem, write a run, and return it.
+    """Train a network, write a run, and return it.
 
     >>> from parity_training import NetworkChoice, TrainSettings, XORSettings, train_model, xor_data
     >>> data, choice = xor_data(XORSettings(size=200)), NetworkChoice("MLP", {"hidden": [8]})
@@ -94,24 +96,26 @@ def train_model(  # noqa: PLR0913 -- what a training is made of, and who watches
     Run('runs/mlp_example', MLP, binary, 2 features)
 
     Args:
-        training_data: the rows and what they mean.
-        choice: the network.
-        settings: how it is trained.
+        training_data: the rows to train on, and what they mean, as `table_data`, `stream_table` and `xor_data` return
+            them.
+        choice: the network, and its arguments.
+        settings: how to train it.
         out: the run folder to make.
-        replace: replace an existing run; it stays as it is until this one has finished. An unfinished one is discarded.
-        on_epoch: called after each epoch.
+        replace: replace an existing run. It stays as it is until this one has finished. A run that was stopped is
+            discarded.
+        on_epoch: a function that is called after each epoch.
         progress: show a bar, as `train_xor` does.
-        log: ``mlflow``, or a `MLflowLog`, logs to MLflow as well: settings, the figures of each epoch, the evaluation.
-            It is no part of the recipe; a resumed run goes on where it was logged. Once training has begun, a server
-            that is away costs a warning and no more.
+        log: ``mlflow``, or a `MLflowLog`, also logs to MLflow: the settings, the figures of each epoch, and the
+            evaluation. The recipe does not record this. A resumed training continues to log to the same place. If
+            MLflow's server fails after training has begun, Parity warns, and training continues.
 
     Raises:
-        InputError: the folder exists, a setting does not fit, the classes are numbers of too few rows each, MLflow
-            cannot be reached, or the loss is no longer finite.
-        MissingExtraError: tensorboard, or what was asked for (tqdm, mlflow), is not installed.
-        UnfinishedRunError: one that was stopped stands in ``<out>.unfinished``.
+        InputError: the folder exists; a setting does not fit; the classes are numbers, with too few rows of each to
+            learn; MLflow cannot be reached; or the loss is no longer finite.
+        MissingExtraError: tensorboard is not installed, or tqdm for ``progress``, or mlflow for ``log``.
+        UnfinishedRunError: ``<out>.unfinished`` holds a training that was stopped.
         StoppedError: SIGTERM, SIGHUP or Ctrl-C came; the run can be resumed.
-        LostProcessError: in a `process_group`: another process has ended; the run can be resumed.
+        LostProcessError: in a `process_group`, another process has ended; the run can be resumed.
     """
     check_tensorboard()
     mlflow, target, group = as_mlflow_log(log), Path(out), current_group()
@@ -158,7 +162,7 @@ def resume(
     replace: bool = False,
     progress: bool = False,
 ) -> Run:
-    """Continue a run that was stopped or killed, and return it. The result is that of an uninterrupted training.
+    """Continue a run that was stopped or killed, and return it. The result equals that of an uninterrupted training.
 
     >>> from parity_training import StoppedError, XORSettings, resume, train_xor, xor_data
     >>> import signal
@@ -172,15 +176,15 @@ def resume(
     Run('runs/stopped', XORClassifier, binary, 2 features)
 
     Args:
-        out: the run folder; what was begun stands in ``<out>.unfinished``.
-        training_data: the same rows.
-        user_network: the network's callable, where it is none of Parity's.
-        on_epoch: called after each epoch that is still to come.
+        out: the run folder. The stopped training is in ``<out>.unfinished``.
+        training_data: the same rows as before.
+        user_network: the callable that makes the network, if the network is your own.
+        on_epoch: a function that is called after each further epoch.
         replace: replace an existing run.
-        progress: show a bar, as `train_xor` does; it begins where the training goes on.
+        progress: show a bar, as `train_xor` does. It begins at the epoch where the training continues.
 
     Raises:
-        InputError: there is no run, it has finished, or the rows are not its own.
+        InputError: there is no stopped training, it has finished, or the rows are not the same.
         StoppedError: SIGTERM, SIGHUP or Ctrl-C came again.
     """
     check_tensorboard()

@@ -32,7 +32,7 @@ from parity_training.run_folder import refuse_lost_files
 
 
 class UnfinishedRunError(InputError):
-    """A training of the same run was stopped or killed before: it can be continued or discarded."""
+    """An earlier training of this run was stopped or killed. Continue it, or discard it."""
 
 
 @contextlib.contextmanager

@@ -65,9 +65,9 @@ def load_module(
     strip_prefix: str = "",
     ignore: Sequence[str] = (),
 ) -> nn.Module:
-    """Call ``package.module:Callable``, or ``package.module:Class.from_pretrained``, and load its weights.
+    """Call ``package.module:Callable``, or ``package.module:Class.from_pretrained``, and load the weights.
 
-    The folder at hand is searched first, as ``python -m`` does.
+    Python looks for the module in the current folder first, as with ``python -m``.
 
     >>> import torch
     >>> from parity_export import load_module
@@ -77,20 +77,21 @@ def load_module(
     Linear(in_features=2, out_features=3, bias=True)
 
     Args:
-        location: of a class or factory.
+        location: where the class or function is, such as ``"package.module:Net"``.
         arguments: its keyword arguments.
-        weights: a file of torch.save or safetensors, the index of several, or the folder that holds it (as
-            `parity_training.load_weights`); of a ``from_pretrained`` the folder that it loads. None of a callable that
-            loads its weights itself, which is called twice to see that they are not random.
-        key: the entry of the file that holds the state_dict, where several do.
-        strip_prefix: taken off every name of the file, where several prefixes fit.
-        ignore: patterns of names in the file that the module may lack, such as ``criterion.*``.
+        weights: a file of torch.save or safetensors, the index of several such files, or a folder, as in
+            `parity_training.load_weights`. For ``from_pretrained``, the folder that it loads. None for a callable that
+            loads its weights itself. Such a callable is called twice, to check that the weights are not random.
+        key: the entry of the file that holds the state_dict. Needed only if several fit.
+        strip_prefix: a prefix to remove from every name in the file. Needed only if several prefixes fit.
+        ignore: patterns for tensors of the file that the module does not have, such as ``criterion.*``.
 
     Returns:
         The module, on the CPU, in eval mode.
 
     Raises:
-        InputError: it cannot be imported or called, gives no module, the weights do not fit, or they are random.
+        InputError: the callable cannot be imported or called, or does not return a module; or the weights do not fit,
+            or are random.
     """
     path = None if weights is None else Path(weights)
     return build_module(location, arguments or {}, Checkpoint(path, key, strip_prefix, ignore)).module
@@ -127,7 +128,7 @@ def _refuse_unused(location: str, checkpoint: Checkpoint) -> None:
 
 
 def load_sample(path: Path, inputs: Sequence[TensorSpec], dimensions: Sequence[str] = ()) -> Arrays:
-    """Read real inputs from an .npz of arrays by input name, and return them rows first.
+    """Read real inputs from an .npz file, and return an array for each input, with the rows as the first axis.
 
     >>> from pathlib import Path
     >>> import numpy as np
@@ -138,12 +139,12 @@ def load_sample(path: Path, inputs: Sequence[TensorSpec], dimensions: Sequence[s
     (10, 2)
 
     Args:
-        path: of the file.
-        inputs: what the module takes.
-        dimensions: what was said of the dynamic dimensions, as `ProbeOptions` has it.
+        path: the .npz file, with an array for each input, by its name.
+        inputs: the module's inputs.
+        dimensions: the sizes that dynamic dimensions may have, as in `ProbeOptions`.
 
     Raises:
-        InputError: the file is missing, is no .npz of plain arrays, or an array does not fit its input.
+        InputError: the file is missing or is not an .npz of plain arrays, or an array does not fit its input.
     """
     try:
         with open_regular(path) as file:

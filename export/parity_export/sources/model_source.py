@@ -44,7 +44,7 @@ from parity_training.data.encode_columns import encode_columns, network_inputs
 
 @dataclass(frozen=True)
 class ModelSource:
-    """A module to export.
+    """A module to export, and what its inputs and outputs mean; `source_from_module` makes one.
 
     >>> from torch import nn
     >>> from parity_export import OutputSpec, source_from_module
@@ -55,26 +55,28 @@ class ModelSource:
     (0, 1)
 
     Attributes:
-        module: with its weights, on the CPU, in eval mode.
-        contract: what it takes and gives; what an export measures is still empty.
+        module: the module with its weights, on the CPU, in eval mode.
+        contract: what the module's inputs and outputs mean. What an export measures is still empty.
         example: arguments that the module accepts.
         module_output: classifiers only: what the module itself returns.
         sample: real rows, by input name; None if there are none.
-        profile: what the rows of its training looked like; None where nobody knows.
-        evaluation: evaluation.json of its run: how good it is on held-out rows; empty where nobody knows.
-        compared_where: by output, the input where it is compared: where that is not zero.
-        blind_masks: the masks that leave some positions nothing to look at: outputs with a value for each position are
-            compared only where such a mask lets it be looked at.
-        samples_only: whether nothing but the sample is asked.
-        draw: draws the probes; None where Parity draws them.
-        notes: what a person should know of how the module was made, and what was seen of its inputs, a line each.
+        profile: a summary of the training rows; None if unknown.
+        evaluation: what evaluation.json of the run says: how good the model is on held-out rows; empty if unknown.
+        compared_where: for an output that is compared only at some positions: the input, such as a mask, that is not
+            zero at these positions.
+        blind_masks: names of attention masks with which a position may attend to nothing. An output with a value for
+            each position is compared only where such a mask allows attention.
+        samples_only: whether the module is compared on the sample only.
+        draw: a function that draws the probes, which are the inputs of the comparison; None if Parity draws them.
+        notes: lines about how the module was made, and about its inputs, for the user.
         outputs: which of the tensors that the module returns are its outputs.
-        as_float32: whether what the module's code asks to be in half precision is float32.
-        decided_sizes: of the dynamic dimensions but the batch, at which the module's code decides otherwise than in the
-            branch that its graph holds.
-        adopted: the graph of an ONNX file that the module evaluates, and that the package's is made of; None where
+        as_float32: whether the module's code runs in float32 where it asks for half precision.
+        decided_sizes: sizes of the dynamic dimensions, except the batch, at which the module's code takes another
+            branch than the one in the graph.
+        adopted: the graph of the ONNX file, if the module evaluates one; the package's graph is made from it. None if
             torch traces the module.
-        own_labels: what an ONNX file decides itself, beside the scores that its package decides by; None without such.
+        own_labels: for an ONNX file that returns labels of its own beside its scores: these labels; None without them.
+            The package decides by the scores.
     """
 
     module: nn.Module
@@ -100,12 +102,12 @@ class ModelSource:
 
     @property
     def module_inputs(self) -> tuple[TensorSpec, ...]:
-        """What the module itself takes: behind an encoder numbers and indices, else the contract's own inputs."""
+        """The module's own inputs: the numbers and indices that an encoder makes, or else the contract's inputs."""
         return network_inputs(self.contract)
 
     @property
     def answerer(self) -> str:
-        """The name of the module in messages."""
+        """What messages call the module."""
         return "torch" if self.adopted is None else "the file's own graph"
 
     @property
@@ -117,29 +119,29 @@ class ModelSource:
         """Return a copy of the module as a function of the module's own inputs.
 
         Args:
-            module: the copy, which may be in another dtype, as float64.
+            module: the copy, which may be in another dtype, such as float64.
         """
         return replace(bind(module, self.module_inputs), outputs=self.outputs, as_float32=self.as_float32)
 
     @property
     def said(self) -> tuple[str, ...]:
-        """All that a person should know of how the module was made, and is called, a line each."""
+        """All notes for the user, with those on how the module is called, a line each."""
         note = self.call.note
         return (*self.notes, *self.outputs.notes, *(() if note is None else (note,)))
 
     def noting(self, *notes: str) -> "ModelSource":
-        """Return the source with further notes before its own.
+        """Return a copy of the source with more notes, placed before its own.
 
         Args:
-            notes: a line each, as those of `parity_training.load_weights`.
+            notes: the notes, a line each, such as `parity_training.load_weights` returns.
         """
         return replace(self, notes=(*notes, *self.notes))
 
     def refusal(self, sizes: Mapping[str, int]) -> str | None:
-        """Return why the module itself does not take sizes of the dynamic dimensions; None if it does.
+        """Return why the module does not accept these sizes of the dynamic dimensions; None if it accepts them.
 
         Args:
-            sizes: by the dimension's name.
+            sizes: the size of each dynamic dimension, by its name.
         """
         try:
             with torch.no_grad():
@@ -149,9 +151,9 @@ class ModelSource:
         return None
 
     def arrays(self, inputs: Arrays) -> list[NDArray[Any]]:
-        """Return what the module is given for a batch of the contract's inputs, one array for each of its own.
+        """Return the module's own inputs for a batch of the contract's inputs, one array for each.
 
-        Text and timestamps are encoded by the Python reference, never by the graph that is judged.
+        Python code encodes text and timestamps, never the graph, because the graph is what is tested.
 
         Args:
             inputs: every input of the contract by name, of its shape and dtype.
@@ -169,7 +171,7 @@ def source_from_module(
     sample: Arrays | None = None,
     probes: ProbeOptions | None = None,
 ) -> ModelSource:
-    """Return the source of a live module.
+    """Return the source of a module that is in memory, for `export_package`.
 
     >>> from torch import nn
     >>> from parity_export import OutputSpec, source_from_module
@@ -177,20 +179,21 @@ def source_from_module(
     ModelSource('conv', Conv2d, tensors, 1 input)
 
     Args:
-        module: with its weights; a copy in eval mode is exported, without wrappers such as torch.compile's, and in
-            float32 where it is in half precision.
-        inputs: specifications such as ``"x: float32[batch, 5]"``, named as the parameters of its ``forward``, in any
-            order; where a name is no parameter, one a positional argument, in that order. ``batch.ids`` lies in a dict
-            ``batch``, ``states.0`` in a tuple ``states``. Of bfloat16 the package takes float32. What an input may hold
-            stands behind it (``in 0..1``); of integers and booleans it is inferred where nobody says it.
-        output_spec: what its outputs mean.
+        module: the module with its weights. A copy in eval mode is exported, without wrappers such as torch.compile's.
+            The copy is in float32 if the module is in half precision.
+        inputs: a specification of each input, such as ``"x: float32[batch, 5]"``. If all names are parameters of
+            ``forward``, the order does not matter. Else the inputs are its positional arguments, in this order.
+            ``batch.ids`` is the entry ``ids`` of a dict ``batch``; ``states.0`` is the first element of a tuple
+            ``states``. For a bfloat16 input the package takes float32. A specification may end with what the input may
+            hold, such as ``in 0..1``. For integers and booleans Parity finds this out if it is left out.
+        output_spec: what the outputs mean.
         name: the model's name.
-        sample: real rows by input name.
-        probes: what its dimensions may be, what is compared, and who draws the rows.
+        sample: real rows, by input name.
+        probes: which sizes the dimensions may have, what is compared, and who draws the inputs of the comparison.
 
     Raises:
-        InputError: the inputs are not what the module takes, a tensor of it has a dtype that numpy lacks, the meaning
-            contradicts itself or what the module returns, or the sample contradicts what the inputs may hold.
+        InputError: the module does not accept these inputs; one of its tensors has a dtype that numpy lacks;
+            ``output_spec`` contradicts itself, or what the module returns; or the sample contradicts ``inputs``.
     """
     if not inputs:
         raise InputError(

@@ -16,29 +16,30 @@ ModuleOutput = Literal["logits", "probabilities"]
 
 @dataclass(frozen=True, slots=True)
 class OutputSpec:
-    """What the outputs of a module mean, as the options of ``parity export`` say.
+    """What the outputs of a module mean; the options of ``parity export`` have the same names.
 
     >>> from parity_export import OutputSpec
     >>> OutputSpec("binary", output="logits", classes=("no", "yes"), threshold=0.3)
     OutputSpec(binary, output='logits', classes=('no', 'yes'), threshold=0.3)
 
     Attributes:
-        task: binary, multiclass, multilabel (each class is there or not), tagging (a class for each position of a
-            sequence), embedding (a vector for each row), language_model (logits of the next token at each position),
-            regression, or tensors: the module's own outputs without a meaning.
-        output: what a classifier or a tagger returns: logits or probabilities; where it returns several tensors by
-            name, the one of that name, or ``scores=logits`` for the one that is called scores. Of other tasks the name
-            of the tensor that is meant, or a list of such; ``scores=points`` gives it another name in the package.
-        classes: labels by index; 0, 1, ... by default.
-        positive: binary: must be the second class, which the module's output speaks of.
-        threshold: binary: the probability from which on a row is positive; 0.5 by default. Multilabel: from which on a
-            row has a label, one for all classes or a list with one for each.
-        features: column names of a table; x1, x2, ... by default.
-        targets: names of the predicted columns.
+        task: ``binary``, ``multiclass``, ``multilabel`` (a row may have several classes), ``tagging`` (a class for each
+            position of a sequence), ``embedding`` (a vector for each row), ``language_model`` (logits of the next token
+            at each position), ``regression``, or ``tensors``: the module's own outputs without a meaning.
+        output: for a classifier or a tagger: ``logits`` or ``probabilities``, whichever it returns. If it returns
+            several tensors by name, this also chooses the tensor: ``logits`` is the one of that name, and
+            ``scores=logits`` is the one called scores. For other tasks: the name of the output to keep, or a list of
+            names; ``scores=points`` keeps scores, and calls it points in the package.
+        classes: the labels by index; 0, 1, ... by default.
+        positive: two classes: the one whose probability the model predicts. It must be the second.
+        threshold: two classes: a row is positive from this probability on; 0.5 by default. Multilabel: a row has a
+            label from this probability on; one number for all classes, or a list with one for each.
+        features: the names of a table's columns; x1, x2, ... by default.
+        targets: the names of the predicted columns of a regression.
 
     Raises:
-        InputError: a task or an output that there is not, an attribute that does not go with the task, or a threshold
-            outside of 0 to 1.
+        InputError: there is no such task or output, an attribute is not for this task, or a threshold is outside of 0
+            to 1.
     """
 
     task: Task = "tensors"

@@ -26,23 +26,24 @@ _WHERE = re.compile(r"\s*(\S+)\s+where\s+(\S+)\s*")
 
 @dataclass(frozen=True)
 class ProbeOptions:
-    """On which inputs a module is compared, and which outputs; the defaults suit most modules.
+    """On which inputs (probes) a module is compared, and which outputs. The defaults suit most modules.
 
     >>> from parity_export import ProbeOptions
     >>> ProbeOptions(dimensions=["time in 1..512"], compare=["hidden where mask"]).compare
     ['hidden where mask']
 
     Attributes:
-        dimensions: what the dynamic dimensions may be: ``"time in 1..512"``, ``"width multiple of 32"``,
+        dimensions: the sizes that dynamic dimensions may have: ``"time in 1..512"``, ``"width multiple of 32"``,
             ``"total = past + time"``.
-        compare: outputs that are compared only where an input is not zero: ``"output where input"``. The axes of the
-            input are the first ones of the output.
-        samples_only: ask nothing but the sample.
-        draw: draws the probes in the place of Parity: called with a ``numpy.random.Generator``, a number of rows and
-            the sizes of the dynamic dimensions but the batch, it returns an array for each input, rows first.
+        compare: ``"output where input"`` compares an output only at the positions at which an input, such as a mask, is
+            not zero. The axes of the input must be the first axes of the output.
+        samples_only: compare on the sample only.
+        draw: a function that draws the inputs instead of Parity. It is called with a ``numpy.random.Generator``, a
+            number of rows, and the sizes of the dynamic dimensions except the batch. It returns an array for each
+            input, by its name, with the rows as the first axis.
 
     Raises:
-        InputError: one text stands in the place of a list, or a callable draws and the sample alone is asked.
+        InputError: a text was given instead of a list, or both ``draw`` and ``samples_only``.
     """
 
     dimensions: Sequence[str] = ()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def source_from_run(run: Run, user_network: Network | None = None) -> ModelSource:
-    """Return the source that a run describes, its held-out rows as the sample.
+    """Return the source of a run's network, with the run's held-out rows as the sample.
 
     >>> from parity_export import source_from_run
     >>> from parity_training import XORSettings, train_xor
@@ -31,12 +31,13 @@ def source_from_run(run: Run, user_network: Network | None = None) -> ModelSourc
     ModelSource('xor', XORClassifier, binary, 2 features)
 
     Args:
-        run: a finished one.
-        user_network: the callable of a run whose network is none of Parity's; a run names no code.
+        run: a run whose training has finished.
+        user_network: the callable that makes the network, if the network is your own. A run is data: Parity never
+            imports code that it names.
 
     Raises:
-        InputError: the run has not finished, its weights do not fit, or one has a dtype that numpy lacks.
-        FormatError: its recipe, its profile or its evaluation is malformed.
+        InputError: the run has not finished, its weights do not fit, or one of them has a dtype that numpy lacks.
+        FormatError: recipe.json, profile.json or evaluation.json is malformed.
     """
     with run.reading():
         module, sample, profile = run.module(user_network), _test_rows(run), run.profile()
@@ -56,12 +57,12 @@ def source_from_estimator(estimator: "ParityEstimator", name: str) -> ModelSourc
     ModelSource('wine', TableNetwork, multiclass, 13 features)
 
     Args:
-        estimator: it keeps none of its rows, so that the gate draws its own from their ranges.
+        estimator: the fitted estimator. It does not keep its rows, so the comparison draws rows from their ranges.
         name: the model's name.
 
     Raises:
-        sklearn.exceptions.NotFittedError: it is not fitted.
-        InputError: a tensor of it has a dtype that numpy lacks.
+        sklearn.exceptions.NotFittedError: the estimator is not fitted.
+        InputError: one of its tensors has a dtype that numpy lacks.
     """
     fitted = estimator.fitted()
     contract = replace(fitted.contract, name=name)
@@ -77,7 +78,7 @@ def trained_source(module: nn.Module, contract: ModelContract, seed: int | None)
         seed: of its training, where there was one.
 
     Raises:
-        InputError: a tensor of it has a dtype that numpy lacks.
+        InputError: one of its tensors has a dtype that numpy lacks.
     """
     check_dtypes(module)
     provenance = {"weights": weights_id(module.state_dict()), "seed": seed}

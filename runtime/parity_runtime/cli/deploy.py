@@ -73,7 +73,7 @@ def _taking(*options: _Option) -> _Option:
     """,
 )
 def deploy() -> None:
-    """Write the files with which another server serves packages.
+    """Write the files that another server needs to serve packages.
 
     Before it writes anything, it verifies each package as parity verify does.
     """

@@ -13,9 +13,9 @@ from parity_runtime.view.page_files import default_libraries
 from parity_runtime.view.view_package import view_server
 
 _EXAMPLES = """
-# open the page of a package in the browser
+# Open the page of a package in the browser
 parity view packages/xor --open
-# at a port of your choice
+# Serve the page at a port of your choice
 parity view packages/xor --port 8080
 """
 
@@ -33,7 +33,7 @@ parity view packages/xor --port 8080
 def view(package: Path, port: int, opens: bool, libraries: Path | None, digest: str | None) -> None:
     """Show a package on a page of this machine's browser, until Ctrl-C.
 
-    The page runs the model itself, and is served on 127.0.0.1 alone.
+    The page runs the model in the browser. Only programs on this machine can open it: the address is 127.0.0.1.
     """
     libraries = libraries or default_libraries(Path(click.get_app_dir("parity")) / "view")
     with contextlib.suppress(KeyboardInterrupt), view_server(package, libraries, port=port, digest=digest) as server:

@@ -1,4 +1,4 @@
-"""A table beside the rows that a package's model was trained on, without asking the model."""
+"""Compare a table with the rows that a package's model was trained on, without running the model."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ _ROWS_AT_ONCE = 2**15
 def compare_with_training(package: str | Path, rows: Any, reading: ReadOptions | None = None) -> DriftReport:
     """Return how the columns of a table differ from those of the training rows.
 
-    The model answers nothing here: onnxruntime is not needed. A file is read once, in constant memory.
+    The model is not run, so onnxruntime is not needed. A file is read once, in constant memory.
 
     >>> from parity_runtime import compare_with_training
     >>> report = compare_with_training("tests/data/mixed", {
@@ -31,24 +31,23 @@ def compare_with_training(package: str | Path, rows: Any, reading: ReadOptions |
     ...     "code": [1, 2]})
     >>> report.column("color").unknown, report.column("size").outside, report.column("when").missing
     (0.5, 0.5, 0.5)
-    >>> report.training_rows is None  # this package has no profile.json: nothing says what is usual
+    >>> report.training_rows is None  # this package has no profile.json, which records the training rows
     True
 
     Args:
         package: the package folder.
-        rows: a table's file (CSV, JSON Lines, .npy, Parquet, Arrow) as a path; or rows in memory as
-            `Predictor.predict` takes them: a data frame, columns by name each ``[rows]``, an array
-            ``[rows, features]``.
-        reading: of a file: how it is written, where its name does not say so; a
+        rows: the path of a table (CSV, JSON Lines, .npy, Parquet, Arrow), or rows in memory as `Predictor.predict`
+            takes them: a data frame, columns by name each ``[rows]``, or an array ``[rows, features]``.
+        reading: for a file whose name does not say how it is written: a
             `parity_runtime.tables.read_options.ReadOptions`.
 
     Returns:
-        Shares from 0 to 1 and stability indices, by column. Of a file, each cell that can be read counts, whatever else
-        stands in its row.
+        For each column, shares from 0 to 1 and its stability index. In a file, every cell that can be read counts, even
+        if another cell of its row cannot be read.
 
     Raises:
         InputError: there is no package or no file, a column is missing, or a cell of rows in memory cannot be read.
-        FormatError: profile.json is malformed, or not the contract's.
+        FormatError: profile.json is malformed, or does not fit the contract.
         DigestError: a file of the package is not the one that was packaged.
     """
     opened = Package.open(package)

@@ -29,15 +29,15 @@ class ColumnDrift:
     Shares are of the cells that could be read, from 0 to 1.
 
     Attributes:
-        name: of the column.
-        kind: of its cells.
-        missing: the share of missing cells; None of a table without rows.
-        missing_in_training: the same of the training rows; None where nobody knows.
-        unknown: of text: the share of cells that are none of the contract's categories; None of other kinds.
-        unknown_in_training: the same of the training rows: what the vocabulary left out.
-        outside: of numbers, truth values and dates: the share of cells below or above all of the training; None of
-            text, and where the contract holds no range.
-        psi: the population stability index, without a unit; None where the training's bins are not known.
+        name: the column's name.
+        kind: the kind of its cells, as `Feature.kind`.
+        missing: the share of missing cells; None if the table has no rows.
+        missing_in_training: the share of missing cells in the training rows; None if unknown.
+        unknown: for text: the share of cells that are not a category of the contract; None for other kinds.
+        unknown_in_training: the same share in the training rows: rare categories that the model does not know.
+        outside: for numbers, truth values and dates: the share of cells outside the range of the training rows. None
+            for text, and if the contract holds no range.
+        psi: the population stability index, without a unit; None if the package does not record the training's bins.
         psi_by_chance: what ``psi`` stays below in 999 of 1,000 tables of that many rows without drift.
     """
 
@@ -102,7 +102,7 @@ class TargetDrift:
 
 @dataclass(frozen=True)
 class DriftReport:
-    """How the rows of a table differ from the rows that a model was trained on.
+    """How the rows of a table differ from the rows that a model was trained on; `compare_with_training` returns it.
 
     >>> from parity_runtime import compare_with_training
     >>> report = compare_with_training("tests/data/xor", [[0.1, 0.9], [0.2, 7.0]])
@@ -112,11 +112,11 @@ class DriftReport:
     (0.5, 2)
 
     Attributes:
-        rows: of the table.
-        training_rows: of the training; None where the package has no profile.json.
-        columns: in the contract's order.
-        classes: of a classifier whose predictions or true classes were counted.
-        target: of a regression, likewise.
+        rows: the number of rows in the table.
+        training_rows: the number of training rows; None if the package has no profile.json.
+        columns: an entry for each column, in the contract's order.
+        classes: for a classifier: how frequent each class is; empty unless predictions or true classes were counted.
+        target: for a regression: its target; None unless predictions or true values were counted.
     """
 
     rows: int
@@ -134,10 +134,10 @@ class DriftReport:
         """Return a column by its name.
 
         Args:
-            name: of the column.
+            name: the column's name.
 
         Raises:
-            KeyError: there is none.
+            KeyError: there is no column of this name.
         """
         for column in self.columns:
             if column.name == name:

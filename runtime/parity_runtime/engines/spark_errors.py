@@ -13,10 +13,10 @@ _ENDED = re.compile(r"Python worker exited unexpectedly|ExecutorLostFailure|^Mem
 
 @contextlib.contextmanager
 def parity_errors() -> Iterator[None]:
-    """Return a context in whose block Spark's exception becomes the error of Parity that ended the job on a worker.
+    """Return a context that replaces Spark's exception by the error of Parity that ended the job on a worker.
 
-    A DataFrame is answered when something asks for its rows, so that a row that cannot be predicted ends the action,
-    as ``write`` or ``collect``, and not the call of `predict`. Exceptions of other kinds pass as they are.
+    Spark predicts a DataFrame's rows when an action needs them. So a row that cannot be predicted ends the action, such
+    as ``write`` or ``collect``, and not the call of `predict`. Other exceptions pass unchanged.
 
     >>> from parity_runtime import InputError
     >>> from parity_runtime.spark import parity_errors, predict
@@ -31,11 +31,11 @@ def parity_errors() -> Iterator[None]:
     partition 0 1 x2 is missing, ...
 
     Raises:
-        InputError: a row cannot be predicted: ``path`` is its partition as Spark counts them, from 0, and ``row`` its
-            number there, from 1; or a worker cannot read the package, or has another version of Parity.
+        InputError: a row cannot be predicted: ``path`` names its partition, which Spark counts from 0, and ``row`` is
+            its number there, from 1. Or a worker cannot read the package, or has another version of Parity.
         DigestError: a worker found another package than the driver's.
-        MissingExtraError: a worker's Python lacks Parity, or a library that it needs.
-        ParityError: a worker's process was ended, as it is where memory runs out.
+        MissingExtraError: a worker's Python lacks Parity, or a library that Parity needs.
+        ParityError: a worker's process was ended, for example because memory ran out.
     """
     try:
         yield

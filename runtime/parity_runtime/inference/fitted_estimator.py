@@ -16,7 +16,7 @@ class FittedEstimator(ABC):
 
     Attributes:
         contract: what the model takes and gives.
-        classes_: the labels by index; empty unless a classifier or a tagger.
+        classes_: the labels by index; empty if the model is neither a classifier nor a tagger.
     """
 
     contract: ModelContract
@@ -32,14 +32,14 @@ class FittedEstimator(ABC):
 
     @property
     def n_features_in_(self) -> int:
-        """How many features a row has; absent where the model takes no rows of a table."""
+        """How many features a row has. A model that takes tensors, not rows of a table, lacks this attribute."""
         if not self.contract.features:
             raise AttributeError(f"{self.contract.name} takes tensors, not rows of features")
         return len(self.contract.features)
 
     @property
     def feature_names_in_(self) -> NDArray[np.object_]:
-        """The features' names in the order of the columns, ``[features]``; absent where there are none."""
+        """The features' names in the order of the columns, ``[features]``. A model that takes tensors lacks it."""
         if not self.contract.features:
             raise AttributeError(f"{self.contract.name} takes tensors, not rows of features")
         return np.array([feature.name for feature in self.contract.row_features], object)
@@ -49,19 +49,20 @@ class FittedEstimator(ABC):
         return self.contract.task == "multilabel"
 
     def decision_function(self, rows: Any) -> NDArray[np.float32]:
-        """Return how far each row is on the side of a class, from the logits.
+        """Return how far each row is on the side of a class, computed from the logits.
 
         Args:
             rows: as in `Predictor.predict`.
 
         Returns:
-            Of two classes float32 ``[batch]``: the logit less the contract's ``logit_threshold``, so that
-            ``classes_[1]`` is predicted where it is 0 or more; where the graph has a logit a class, the second less
-            the first. Of more classes the logits, float32 ``[batch, classes]``; of a multilabel classifier each less
-            its class's ``logit_thresholds``, so that a row has the label where it is 0 or more.
+            With two classes, float32 ``[batch]``, which is the logit minus the contract's ``logit_threshold``. The
+            model predicts ``classes_[1]`` where this is 0 or more. If the graph has one logit for each of the two
+            classes, it is the second logit minus the first. With more classes, the logits, float32
+            ``[batch, classes]``. For a multilabel classifier, each logit minus the ``logit_thresholds`` entry of its
+            class, float32 ``[batch, classes]``. A row has a label where this is 0 or more.
 
         Raises:
-            InputError: the rows do not fit the contract, or the model is no classifier.
+            InputError: the rows do not fit the contract, or the model is not a classifier.
         """
         if not (self.contract.is_classifier or self._multilabel):
             raise InputError(f"{self.contract.name} is not a classifier (its task is {self.contract.task})")
@@ -79,19 +80,19 @@ class FittedEstimator(ABC):
 
         Args:
             rows: as in `Predictor.predict`.
-            truth: the class of each row, ``[batch]``, where the classes are false and true also as bools and in any
-                case; of a regression the values, ``[batch]`` or ``[batch, targets]``; of a multilabel classifier an
-                indicator matrix, ``[batch, classes]`` of 0 and 1.
-            sample_weight: of each row, ``[batch]``; None weighs them alike.
+            truth: the true class of each row, ``[batch]``. If the classes are ``false`` and ``true``, bools and other
+                capitalizations are accepted. For a regression the true values, ``[batch]`` or ``[batch, targets]``. For
+                a multilabel classifier an indicator matrix, ``[batch, classes]`` of 0 and 1.
+            sample_weight: the weight of each row, ``[batch]``; None gives all rows the same weight.
 
         Returns:
-            The fraction of the rows whose class is right, of a multilabel classifier those whose labels are all right;
-            of a regression the coefficient of determination R2, the
-            mean over its targets (1 where a constant target is met exactly, else 0).
+            The fraction of the rows whose class is right, or all of whose labels are right (multilabel). For a
+            regression the coefficient of determination R2, averaged over the targets. A constant target counts 1 if it
+            is predicted exactly, else 0.
 
         Raises:
-            InputError: the rows do not fit the contract, there are none, ``truth`` has another shape or is text where
-                the classes are none, ``sample_weight`` does not fit, or nothing is scored for the model's task.
+            InputError: the rows do not fit the contract, or there are none; ``truth`` has another shape, or is text
+                although the classes are not; ``sample_weight`` does not fit; or the model's task has no score.
         """
         if not (self.contract.is_classifier or self._multilabel or self.contract.task == "regression"):
             raise InputError(
@@ -118,12 +119,12 @@ class FittedEstimator(ABC):
         return _r2(truth.astype(np.float64), predictions.astype(np.float64), weights)
 
     def fit(self, X: Any, y: Any = None, **_: Any) -> NoReturn:  # noqa: ARG002 -- scikit-learn's signature
-        """Refuse: the model was fitted before it was exported.
+        """Raise an error: the model was fitted before it was exported.
 
         Args:
-            X: not looked at.
-            y: not looked at.
-            _: not looked at.
+            X: is ignored.
+            y: is ignored.
+            _: is ignored.
 
         Raises:
             InputError: always.

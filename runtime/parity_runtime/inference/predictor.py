@@ -39,9 +39,9 @@ _VECTORS = {"regression": VALUE, "embedding": EMBEDDING}
 class Predictor(ProvenAnswers, FittedEstimator, LiveSession):
     """A model package, loaded and ready to predict.
 
-    One predictor may be called from any number of threads at once. It pickles, with the model in it, so that it
-    can be sent to worker processes; after a fork the child makes a session of its own. `close`, or leaving a
-    ``with`` block, lets the session go. scikit-learn's tools take it as a fitted estimator.
+    Any number of threads may call one predictor at once. It can be pickled and sent to worker processes: the pickle
+    holds the model. After a fork the child makes its own session. `close` ends the session, and so does the end of a
+    ``with`` block. scikit-learn's tools accept a predictor as a fitted estimator.
 
     >>> from parity_runtime import Predictor
     >>> predictor = Predictor("tests/data/species")
@@ -54,27 +54,29 @@ class Predictor(ProvenAnswers, FittedEstimator, LiveSession):
     (2, 3)
 
     Args:
-        path: the package folder, or a bare ``.onnx`` file that carries its contract (no digests are checked then,
-            and an `UncheckedModelWarning` says so).
-        provider: ``cpu``, ``cuda`` (CUDA or an error) or ``auto`` (CUDA where it works; `provider` tells which).
-        threads: threads within an operator; 1 is fastest for small models.
-        tf32: on CUDA, let products round their factors to 10 bits of mantissa; torch does not by default.
-        digest: the package id that is expected (``parity info`` prints it; of a bare file its sha256); None takes any.
-        certified: run the certified graph, so that `certified`, `error_bound` and `run` tell what is proven.
-        allow_operators: operators outside the ONNX standard that may run, of those that onnxruntime ships and the
-            contract lists: ``("com.microsoft::Gelu",)``.
+        path: the package folder, or a bare ``.onnx`` file whose metadata holds its contract. For a bare file no digests
+            are checked, and an `UncheckedModelWarning` says so.
+        provider: ``cpu``; ``cuda``, which raises an error without CUDA; or ``auto``, which takes CUDA if it works. The
+            attribute `provider` says which one runs.
+        threads: number of threads within an operator; 1 is fastest for small models.
+        tf32: on CUDA, let matrix products round their factors to 10 bits of mantissa; torch does not by default.
+        digest: the expected package id, which ``parity info`` prints; for a bare file its SHA-256. None accepts any.
+        certified: run the certified graph: `certified` and `error_bound` need it, and `run` returns its outputs too.
+        allow_operators: names of operators outside the ONNX standard that may run, such as
+            ``("com.microsoft::Gelu",)``. onnxruntime must contain them, and the contract must list them.
 
     Raises:
         InputError: there is no package at ``path``, an option is unknown, or the package has no certified graph.
         DigestError: a file is not the one that was packaged.
-        FormatError: a file is malformed, newer than this version, keeps data elsewhere, or uses custom operators.
+        FormatError: a file is malformed, newer than this version, refers to data in other files, or uses custom
+            operators.
         MemoryError: there is not enough memory for onnxruntime or the model.
-        ProviderError: the provider is not there.
+        ProviderError: the provider is not available on this machine.
         MissingExtraError: onnxruntime is not installed.
     """
 
     classes_: NDArray[Any]
-    """The labels by index, ``[classes]``; empty unless a classifier or a tagger."""
+    """The labels by index, ``[classes]``; empty if the model is neither a classifier nor a tagger."""
 
     def __init__(  # noqa: PLR0913 -- what may be said of a package, by name
         self,
@@ -113,30 +115,30 @@ class Predictor(ProvenAnswers, FittedEstimator, LiveSession):
         return predictor_view(self.contract, self.package_id, self.provider, self.has_error_bounds, self._closed)
 
     def predict(self, rows: Rows) -> NDArray[Any]:
-        """Return what is predicted for each row: its class, of a regression its values.
+        """Return the prediction for each row: its class, or the values of a regression.
 
         Args:
             rows: float32 ``[batch, features]`` in the order of ``feature_names_in_`` (lists, float64 and integers are
-                converted), or columns by name, each ``[batch]``: a mapping, a data frame (pandas, polars, pyarrow), a
-                structured array. Columns that the model does not take are ignored. The contract's words for a missing
-                cell, numbers (-999) among them, are missing in columns, lists and arrays of objects; an array of
-                numbers is taken as it is. Of a model that takes text, dates or truth values: lists of rows of mixed
-                cells, arrays of objects, or columns. A category is a ``str``, an integer, a whole float or a bool; a
-                date is a ``datetime``, a ``date``, a datetime64 or text, without a zone in UTC; None, NaN and NA are
-                missing. Of columns by name an `UnknownCategoriesWarning` says where most cells of a column of text, and
-                at least 20 of the first 1,000 rows, are unknown to the model.
+                converted). Or columns by name, each ``[batch]``: a mapping, a data frame (pandas, polars, pyarrow) or a
+                structured array. Columns that the model does not use are ignored. The contract may list values that
+                mean a missing cell, such as -999. They count as missing in columns, lists and arrays of objects, but
+                not in an array of numbers. A model that takes text, dates or truth values accepts lists of rows of
+                mixed cells, arrays of objects, or columns. There a category is a ``str``, an integer, a whole float or
+                a bool. A date is a ``datetime``, a ``date``, a datetime64 or text; without a time zone it is in UTC.
+                None, NaN and NA are missing. For columns by name, an `UnknownCategoriesWarning` names a column of text
+                if the model does not know most of its cells, and at least 20 cells in the first 1,000 rows.
 
         Returns:
-            For a classifier ``classes_[label]``, ``[batch]``; for a regression float32 ``[batch]``, or
-            ``[batch, targets]`` with several targets, in the targets' own units. Of a multilabel classifier which
-            labels a row has, bool ``[batch, classes]``; of a tagger the class of each position, ``[batch, time]``; of
-            an embedding the vectors, float32 ``[batch, dimension]``; of a language model the index of the most probable
-            next token at each position, int64 ``[batch, time]``.
+            For a classifier ``classes_[label]``, ``[batch]``. For a regression float32 ``[batch]``, or
+            ``[batch, targets]`` with several targets, in the targets' own units. For a multilabel classifier bool
+            ``[batch, classes]``: which labels each row has. For a tagger the class of each position,
+            ``[batch, time]``. For an embedding the vectors, float32 ``[batch, dimension]``. For a language model the
+            index of the most probable next token at each position, int64 ``[batch, time]``.
 
         Raises:
-            InputError: the rows do not fit the contract, or the model computes no finite probabilities for one of
-                them, whose class would mean nothing; the sentence names the row. Or the model returns tensors.
-            ConformanceError: the graph predicts a label or a token that the contract has not.
+            InputError: the rows do not fit the contract; or the model computes NaN or infinite probabilities for a
+                row, whose class would be meaningless (the message names the row); or the model's task is ``tensors``.
+            ConformanceError: the graph predicts a label or a token that the contract does not list.
         """
         if self._decided is not None:
             found, beside = self._run(self._decided, rows)
@@ -154,25 +156,25 @@ class Predictor(ProvenAnswers, FittedEstimator, LiveSession):
     def predict_proba(self, rows: Rows, *, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """Return the probability of each class, float32 ``[batch, classes]``, in the order of ``classes_``.
 
-        Of a tagger they are those of each position, ``[batch, time, classes]``; of a multilabel classifier each is for
-        itself, and they do not sum to 1. Probabilities are NaN where the model computes no finite ones.
+        A tagger has probabilities for each position, ``[batch, time, classes]``. The probabilities of a multilabel
+        classifier are independent, and do not sum to 1. A probability is NaN where the model computes no finite one.
 
         >>> import numpy as np
         >>> from parity_runtime import Predictor
         >>> predictor, batch = Predictor("tests/data/xor"), np.zeros((1000, 2), np.float32)
         >>> probabilities = np.empty((1000, 2), np.float32)
-        >>> for _ in range(3):  # in one array, call after call
+        >>> for _ in range(3):  # every call writes into the same array
         ...     found = predictor.predict_proba(batch, out=probabilities)
         >>> found is probabilities
         True
 
         Args:
             rows: as in `predict`.
-            out: where the probabilities are written: of their shape, float32, C-contiguous, and apart from the rows;
-                None for a new array, whose memory takes a tenth of the time of millions of rows.
+            out: the array to write the probabilities into: float32, C-contiguous, of their shape, and sharing no memory
+                with the rows. None makes a new array, which takes a tenth of the time of a call with millions of rows.
 
         Returns:
-            ``out`` itself where it is given.
+            ``out`` itself if it is given, else a new array.
 
         Raises:
             InputError: the rows do not fit the contract, the model gives no probabilities, or they cannot be written
@@ -189,30 +191,30 @@ class Predictor(ProvenAnswers, FittedEstimator, LiveSession):
     def out_of_range(self, rows: Rows) -> NDArray[np.bool_]:
         """Return which cells lie outside what the model has seen in training, bool ``[batch, features]``.
 
-        Its prediction for such a row is an extrapolation, whatever its probability and whether or not it is certified.
-        Both ends of a feature's range are rounded to float32, as the cells are. A missing cell (NaN), and one of a
-        feature whose range the contract does not know, is not outside.
+        The prediction for such a row is an extrapolation, whatever its probability and whether or not it is certified.
+        Both ends of a feature's range are rounded to float32, as the cells are. A missing cell (NaN) is not outside,
+        nor is a cell of a feature whose range the contract does not know.
 
         Args:
             rows: as in `predict`.
 
         Raises:
-            InputError: the rows do not fit the contract, or it knows the range of no feature.
+            InputError: the rows do not fit the contract, or the contract knows no feature's range.
         """
         check_has_ranges(self.contract)
         return out_of_range(self.contract, table_inputs(self.contract, rows))
 
     def run(self, inputs: Mapping[str, ArrayLike]) -> Arrays:
-        """Return every output by name, NaN and infinities among them where the model computes nothing finite.
+        """Return every output by name, with NaN and infinities where the model computes nothing finite.
 
         Args:
             inputs: every input of the contract by name, each of the contract's shape and dtype (or converted as in
-                `predict`). Text is an array of ``str`` (of objects, or numpy's ``U``), a missing one empty; timestamps
-                are int64 seconds since 1970, UTC, or datetime64, a missing one INT64_MIN or NaT.
+                `predict`). Text is an array of ``str`` (of dtype object, or numpy's ``U``); a missing text is empty.
+                Timestamps are int64 seconds since 1970 in UTC, where INT64_MIN is missing, or datetime64, where NaT is.
 
         Raises:
             InputError: an input is missing, unknown, or does not fit.
-            ConformanceError: the graph predicts a label that is no class of the contract.
+            ConformanceError: the graph predicts a label that is not a class of the contract.
         """
         executor = self._executor or self._running()
         if self._ready.accept(inputs):
@@ -225,7 +227,7 @@ class Predictor(ProvenAnswers, FittedEstimator, LiveSession):
         return outputs
 
     def run_on_device(self, inputs: Mapping[str, "SupportsDLPack"], *, check: bool = True) -> dict[str, Any]:
-        """Return what `run` does, of tensors that lie where the model runs, on the device and without copying them.
+        """Do what `run` does with tensors on the model's own device, and return the outputs there, without copying.
 
         >>> import numpy as np
         >>> from parity_runtime import Predictor
@@ -235,21 +237,21 @@ class Predictor(ProvenAnswers, FittedEstimator, LiveSession):
         array([0, 0])
 
         Args:
-            inputs: every input of the contract by name, of its shape and dtype, C-contiguous, with at least one row, of
-                any library that has DLPack: torch, cupy, jax, numpy. On ``cuda`` they lie on the first CUDA device,
-                whose work is waited for; on ``cpu`` in memory, also tensors of torch. They may be changed, or be
-                freed, when this returns.
-            check: copy a table's cells and the predicted labels from the device, to refuse what `run` does; without,
-                infinite cells, missing ones and strange labels are the caller's matter.
+            inputs: every input of the contract by name, of its shape and dtype, C-contiguous, with at least one row.
+                The tensors may be of any library that supports DLPack, such as torch, cupy, jax and numpy. If the
+                provider is ``cuda``, they must be on the first CUDA device, and the call waits for that device's
+                pending work. If it is ``cpu``, they must be in main memory. After the call you may change or free them.
+            check: copy a table's cells and the predicted labels from the device, and refuse what `run` refuses. With
+                False, nothing looks for infinite cells, missing cells or labels that the contract does not list.
 
         Returns:
-            Each an ``onnxruntime.OrtValue``, which ``torch.from_dlpack`` and ``cupy.from_dlpack`` take without a copy;
-            ``numpy()`` copies it from the device.
+            Every output by name as an ``onnxruntime.OrtValue``. ``torch.from_dlpack`` and ``cupy.from_dlpack`` take it
+            without a copy; its method ``numpy()`` copies it from the device.
 
         Raises:
             InputError: an input is missing, unknown, text, on another device, empty, not contiguous, or does not fit;
-                or this onnxruntime takes no DLPack.
-            ConformanceError: the graph predicts a label that is no class of the contract.
+                or the installed onnxruntime does not support DLPack.
+            ConformanceError: the graph predicts a label that is not a class of the contract.
         """
         executor = self._executor or self._running()
         from parity_runtime.inference.device_tensors import (  # noqa: PLC0415 -- not where nobody asks for it

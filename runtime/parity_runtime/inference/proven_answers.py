@@ -16,7 +16,7 @@ from parity_runtime.tasks import no_certified_graph
 
 
 class ProvenAnswers(ABC):
-    """The answers that a predictor has with ``certified=True``, and what it says without.
+    """The methods of a predictor that need ``certified=True``, and the errors that they raise without it.
 
     Attributes:
         contract: what the model takes and gives.
@@ -31,17 +31,17 @@ class ProvenAnswers(ABC):
         """Return one output of the graph as an array, several as a list."""
 
     def certified(self, rows: Rows) -> NDArray[np.bool_]:
-        """Return whether each row's label is proven, bool ``[batch]``: no compliant backend gives another.
+        """Return whether each row's label is proven, bool ``[batch]``: no compliant backend gives another label.
 
-        docs/explanation/proof.md says what a compliant backend is.
+        A backend is compliant if its operators round as the proof assumes: docs/explanation/proof.md says how.
 
         Args:
             rows: as in `predict`.
 
         Raises:
-            InputError: the rows do not fit the contract, the model is no classifier, or the predictor was not made
-                with ``certified=True``.
-            ConformanceError: the graph predicts a label that is no class of the contract.
+            InputError: the rows do not fit the contract, the model is not a classifier, or the predictor was made
+                without ``certified=True``.
+            ConformanceError: the graph predicts a label that is not a class of the contract.
         """
         labels, certified = self._run((LABEL, self._certified_output(CERTIFIED)), rows)
         check_labels(self.contract, labels)
@@ -49,24 +49,24 @@ class ProvenAnswers(ABC):
         return found
 
     def error_bound(self, rows: Rows) -> NDArray[np.float32]:
-        """Return how far any compliant evaluation can be from the exact logits or values, in their own unit.
+        """Return the error bound: how far a compliant backend's logits or values can be from the exact ones.
 
         Args:
             rows: as in `predict`.
 
         Returns:
-            float32, of the shape of ``logits`` or ``value``; infinite where nothing is proven.
+            float32, of the shape and in the unit of ``logits`` or ``value``; infinite where nothing is proven.
 
         Raises:
-            InputError: the rows do not fit the contract, or the predictor was not made with ``certified=True``.
+            InputError: the rows do not fit the contract, or the predictor was made without ``certified=True``.
         """
         error_bound: NDArray[np.float32] = self._run(self._certified_output(ERROR_BOUND), rows)
         return error_bound
 
     def probability_error_bound(self, rows: Rows) -> NDArray[np.float32]:
-        """Return how far any compliant evaluation's probabilities can be from the exact ones.
+        """Return how far a compliant backend's probabilities can be from the exact ones.
 
-        They follow from `error_bound` of the logits; how, docs/explanation/proof.md says.
+        The bound is computed from the `error_bound` of the logits: docs/explanation/proof.md says how.
 
         Args:
             rows: as in `predict`.
@@ -75,9 +75,9 @@ class ProvenAnswers(ABC):
             float32, of the shape of ``probabilities``; infinite where nothing is proven.
 
         Raises:
-            InputError: the rows do not fit the contract, the model is no classifier, the predictor was not made with
-                ``certified=True``, or the certified graph does not say that its probabilities are those of its logits:
-                the module returns them itself, or an older version exported it.
+            InputError: the rows do not fit the contract, the model is not a classifier, the predictor was made without
+                ``certified=True``, or the certified graph does not state that it computes its probabilities from its
+                logits: the module itself returns probabilities, or an older version of Parity exported it.
         """
         self._certified_output(CERTIFIED)
         if not self._of_logits:
@@ -90,7 +90,7 @@ class ProvenAnswers(ABC):
 
     @property
     def has_error_bounds(self) -> bool:
-        """Whether it runs the certified graph."""
+        """Whether the predictor runs the certified graph."""
         return ERROR_BOUND in self._names
 
     def _certified_output(self, output: str) -> str:

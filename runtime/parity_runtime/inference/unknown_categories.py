@@ -19,7 +19,7 @@ _SAMPLED = 64  # cells of them that say whether the others have to be looked at
 
 
 class UnknownCategoriesWarning(UserWarning):
-    """Most cells of a column are no category that the model knows: they may be spelled otherwise than in training."""
+    """The model knows the categories of less than half of a column's cells; their spelling may differ from training."""
 
 
 class _UnknownColumn(NamedTuple):

@@ -26,7 +26,7 @@ LARGEST_MODEL = 2**31 - 1
 
 
 class UncheckedModelWarning(UserWarning):
-    """A bare model file was loaded, which has no digests: whether it is the exported one is unknown."""
+    """A bare ``.onnx`` file was loaded. It has no digests, so nobody can tell whether it is the exported file."""
 
 
 @dataclass(frozen=True, slots=True)

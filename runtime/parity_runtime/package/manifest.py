@@ -31,7 +31,7 @@ _BLOCK = 2**20  # bytes of a file that are hashed at once
 
 
 class Package:
-    """A package folder, opened for reading. Files are read whole, checked, and used from memory.
+    """A package folder, opened for reading. Files are read into memory, and checked against the manifest.
 
     >>> from parity_runtime import Package
     >>> package = Package.open("tests/data/xor")
@@ -42,10 +42,10 @@ class Package:
 
     Attributes:
         path: the folder.
-        id: sha256 of manifest.json, in hexadecimal: it identifies the package and all its files.
+        id: the package id: SHA-256 of manifest.json, in hexadecimal. It identifies the package and all its files.
         manifest: the bytes of manifest.json.
-        entries: the manifest's files, by relative path.
-        tensors: the manifest's tensors in weights.bin, by name; none where there is no such file.
+        entries: the files that the manifest lists, by relative path.
+        tensors: the tensors in weights.bin that the manifest lists, by name; empty if there is no such file.
     """
 
     def __init__(self, path: Path, manifest: bytes) -> None:
@@ -81,7 +81,7 @@ class Package:
 
         Args:
             path: the package folder.
-            digest: the package id that is expected; None takes any.
+            digest: the expected package id; None accepts any.
 
         Raises:
             InputError: there is no package.
@@ -104,31 +104,31 @@ class Package:
         return package
 
     def was_replaced(self) -> bool:
-        """Whether another package stands in the folder by now; an export with --force exchanges it as a whole."""
+        """Return whether another package has taken its place in the folder, as ``parity export --force`` does."""
         return Package.open(self.path).id != self.id
 
     def read(self, name: str) -> bytes:
         """Return a file's bytes, checked against the manifest.
 
         Args:
-            name: of the file: its path in the package.
+            name: the file's path in the package.
 
         Raises:
-            FormatError: the manifest does not list it.
-            DigestError: it is missing, or not the file that was packaged.
+            FormatError: the manifest does not list the file.
+            DigestError: the file is missing, or not the one that was packaged.
         """
         return b"".join(self.blocks(name, 2**62))
 
     def blocks(self, name: str, size: int = _BLOCK) -> Iterator[bytes]:
-        """Yield a file's bytes in blocks; at their end they are checked against the manifest.
+        """Yield a file's bytes in blocks. After the last block they are checked against the manifest.
 
         Args:
-            name: of the file, as in `read`.
-            size: of a block, in bytes.
+            name: the file's path in the package.
+            size: the size of a block, in bytes.
 
         Raises:
-            FormatError: the manifest does not list it.
-            DigestError: it is missing, or not the file that was packaged.
+            FormatError: the manifest does not list the file.
+            DigestError: the file is missing, or not the one that was packaged.
         """
         entry = self.entries.get(name)
         if entry is None:
@@ -151,11 +151,11 @@ class Package:
             )
 
     def open_weights(self) -> WeightsFile:
-        """Return weights.bin, opened: it stays readable where the package is replaced.
+        """Open weights.bin, and return it. It stays readable if the package is replaced.
 
         Raises:
-            FormatError: the manifest does not list it.
-            DigestError: it is missing, or has another size.
+            FormatError: the manifest does not list weights.bin.
+            DigestError: weights.bin is missing, or has another size.
         """
         if WEIGHTS not in self.entries:
             raise FormatError(f"{self.path / MANIFEST} does not list {WEIGHTS}; export the package again")
@@ -163,15 +163,15 @@ class Package:
         return WeightsFile(self._folder / WEIGHTS, self.path / WEIGHTS, size, self.tensors)
 
     def read_json(self, name: str) -> dict[str, Any]:
-        """Return a JSON file's object, its digest and its format checked.
+        """Check the digest and the format of a JSON file, and return its object.
 
         Args:
-            name: of the file, as in `read`.
+            name: the file's path in the package.
 
         Raises:
-            FormatError: the manifest does not list it; or it is no JSON object, is too large, or has the format of a
-                newer or of an earlier Parity, whose certified graphs gave their outputs other names.
-            DigestError: it is missing, or not the file that was packaged.
+            FormatError: the manifest does not list the file; or it is not a JSON object, is too large, or has the
+                format of a newer Parity, or that of Parity 0.1.0, whose certified graphs named their outputs otherwise.
+            DigestError: the file is missing, or not the one that was packaged.
         """
         where = str(self.path / name)
         if name in self.entries:

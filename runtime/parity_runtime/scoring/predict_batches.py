@@ -36,7 +36,7 @@ def predict_batches(
     [1]
     [0 0]
 
-    A row that cannot be predicted need not end the job (a warning of the logger ``parity_runtime`` counts them):
+    A row that cannot be predicted need not end the job. The logger ``parity_runtime`` warns how many there were:
 
     >>> found = []
     >>> batches = [[[0.1, 0.9]], [[0.9, None], [0, 0]]]
@@ -48,28 +48,28 @@ def predict_batches(
     (2, 'x2')
 
     Args:
-        predictor: answers each batch.
-        batches: any mixture of rows as `Predictor.predict` takes them, and of Arrow record batches; of a model with
-            several inputs mappings, as `Predictor.run` takes them.
-        threads: how many batches are answered at once; as many, and one, are taken ahead.
-        prefix: of record batches: what the names of the added columns begin with.
-        errors: what becomes of a row that cannot be predicted: ``raise`` ends the stream, ``skip`` leaves it out,
-            ``null`` leaves its answers empty.
-        rejected: with ``skip`` and ``null``, is called with the `InputError` of each such row, before its batch is
-            given: a list's ``append``, say. Its ``row`` counts from 1 over the whole stream.
+        predictor: predicts each batch.
+        batches: any mixture of rows as `Predictor.predict` takes them, and of Arrow record batches. For a model with
+            several inputs, mappings as `Predictor.run` takes them.
+        threads: how many batches are predicted at the same time. With several threads, up to ``threads + 1`` batches
+            are read ahead.
+        prefix: for record batches: the names of the added columns begin with this.
+        errors: what to do if a row cannot be predicted: ``raise`` ends the stream, ``skip`` leaves out the row,
+            ``null`` leaves its predictions empty.
+        rejected: with ``skip`` and ``null``: a function that is called with the `InputError` of each such row, before
+            its batch is yielded, such as a list's ``append``. The error's ``row`` counts from 1 over the whole stream.
 
     Yields:
-        For rows what `Predictor.run` returns, every output by name; with ``null`` the floats of a row without an
-        answer are NaN, and integers and truth values are masked arrays, also where every row is answered. For a
-        ``pyarrow.RecordBatch`` the same batch with the columns that ``parity predict`` adds, null where a row has no
-        answer.
+        For a batch of rows, what `Predictor.run` returns: every output by name. With ``null``, floats are NaN in a row
+        without a prediction, and integers and truth values are always masked arrays. For a ``pyarrow.RecordBatch``, the
+        same batch with the columns that ``parity predict`` adds; they are null in a row without a prediction.
 
     Raises:
-        InputError: a batch does not fit the contract; the batches before it have been answered. With ``skip`` and
-            ``null`` too, where the fault is no row's: a column that is missing or of another type, another number of
-            columns. Or an argument is none of its values, or rows of the model influence one another and ``errors``
-            is not ``raise``.
-        ConformanceError: the graph predicts a label that is no class of the contract.
+        InputError: a batch does not fit the contract. The batches before it have been yielded. ``skip`` and ``null`` do
+            not prevent this error if the fault is not in a row: a column is missing or has another type, or the number
+            of columns differs. Also if an argument has a wrong value, or if ``errors`` is not ``raise`` and the model's
+            rows influence one another.
+        ConformanceError: the graph predicts a label that is not a class of the contract.
     """
     if threads < 1:
         raise InputError(f"threads is {threads}; it must be at least 1")

@@ -25,9 +25,9 @@ def predict_folder(
 ) -> FolderResult:
     r"""Predict all tables of a folder, or of a glob, and write the predictions into another folder.
 
-    Each table's answers are in a file of its own name, with the bytes that ``parity predict`` writes for it alone, in
-    constant memory. Call it again after a job was cut short, by a kill even: tables whose answers are there are not
-    answered again. ``_SUCCESS``, an empty file, is written when all answers are there.
+    The predictions of each table are in a file of the same name, with the same bytes that ``parity predict`` writes for
+    that table alone. Memory is constant. If the job was interrupted, even by a kill, call the function again: it skips
+    the tables that already have predictions. At the end it writes an empty file, ``_SUCCESS``.
 
     >>> from pathlib import Path
     >>> from parity_runtime import Predictor, predict_folder
@@ -43,24 +43,26 @@ def predict_folder(
     True
 
     Args:
-        predictor: of a package folder; its rows do not influence one another.
-        tables: a folder (with those below it; names that begin with ``.`` or ``_`` are left out), a glob, or several
-            of them and of files. All have one format: CSV or JSON Lines (also .gz), .npy, Parquet or Arrow.
-        out: the folder of the answers; it is made, or holds what the same job has left.
-        scoring: how each table is answered, a `parity_runtime.scoring.score_table.ScoringJob`:
+        predictor: the predictor of a package folder. The rows of its model must not influence one another.
+        tables: a folder (with its subfolders; names that begin with ``.`` or ``_`` are left out), a glob, a file, or a
+            list of these. All tables have one format: CSV or JSON Lines (also .gz), .npy, Parquet or Arrow.
+        out: the folder for the predictions. It is made if it does not exist. If it exists, it must be empty or hold
+            what the same job has left.
+        scoring: how to predict each table: a `parity_runtime.scoring.score_table.ScoringJob`, such as
             ``ScoringJob(columns=("id", "label"), errors="null", threads=4)``.
-        reading: how the tables are written, where their names do not say so, a
+        reading: for tables whose names do not say how they are written: a
             `parity_runtime.tables.read_options.ReadOptions`.
-        watch: is told how the job goes on.
+        watch: functions that are called as the job goes on.
 
     Returns:
-        How many tables and rows were answered, and how many had been before.
+        How many tables and rows were predicted, and how many had been predicted before.
 
     Raises:
-        InputError: there is no table, a table lacks a column (all are looked at before the first is answered), a row
-            cannot be predicted (the tables before it stay answered, and ``_SUCCESS`` is not written), another process
-            writes ``out``, or it holds something else: answers of another package, other options or other tables.
-        MissingExtraError: Parquet and Arrow need pyarrow.
+        InputError: there is no table; a table lacks a column (all tables are checked before the first is predicted); a
+            row cannot be predicted (the predictions of the tables before it are kept, and ``_SUCCESS`` is not written);
+            another process writes ``out``; or ``out`` holds something else: predictions of another package, with other
+            options or of other tables.
+        MissingExtraError: the tables are Parquet or Arrow, and pyarrow is not installed.
     """
     watch = watch or FolderWatch()
     job, parts = folder_job(predictor, tables, out, scoring, reading, counts=watch.tally is not None)

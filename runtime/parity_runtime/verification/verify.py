@@ -1,4 +1,4 @@
-"""Whether a package is the one that was exported, and answers here as it did there."""
+"""Check that a package is the one that was exported, and that it computes the recorded results on this machine."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from parity_runtime.verification.test_vectors import Deviation, VectorSet, repla
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What `verify` found in a package that passed.
+    """What `verify` found in a package that passed its checks.
 
     >>> from parity_runtime import verify
     >>> found = verify("tests/data/rent")
@@ -22,10 +22,10 @@ class Verification:
     [('value', 'ordinary', 0)]
 
     Attributes:
-        package_id: sha256 of the manifest.
+        package_id: SHA-256 of the manifest, in hexadecimal.
         files: how many files were checked.
         provider: what the session ran on, ``cpu`` or ``cuda``.
-        deviations: of the replayed test vectors, an output each.
+        deviations: for each output, how far the results of the test vectors were from the recorded ones.
     """
 
     package_id: str
@@ -54,15 +54,15 @@ def verify(
     Args:
         path: the package folder.
         provider: what the sessions run on: ``cpu``, ``cuda`` or ``auto``, as in `Predictor`.
-        digest: the package id that is expected; None takes any.
+        digest: the expected package id; None accepts any.
         allow_operators: as in `Predictor`.
 
     Returns:
-        What was checked, and how far each output lay from what the package records.
+        What was checked, and how far each output was from what the package records.
 
     Raises:
-        DigestError: a file is missing, changed, or not listed.
-        ConformanceError: an answer lies outside its recorded tolerance.
+        DigestError: a file is missing, changed, or not listed in the manifest.
+        ConformanceError: a result is outside its recorded tolerance.
         ParityError: the package cannot be opened.
     """
     package = Package.open(path, digest)

@@ -16,7 +16,7 @@ _ROWS = 4096
 
 
 def batches_from(source: Any, columns: Sequence[str] = ()) -> BatchTable:
-    """Return a table whose rows come in batches, to be read once, in constant memory, by `stream_table`.
+    """Return a table whose rows come in batches, for `stream_table`, which reads it once and in constant memory.
 
     >>> import numpy as np
     >>> from parity_training import TableSettings, batches_from, stream_table
@@ -26,15 +26,16 @@ def batches_from(source: Any, columns: Sequence[str] = ()) -> BatchTable:
     StoredData(binary, 1 feature, 1000 rows: 816 train, 89 validation, 95 test)
 
     Args:
-        source: a ``ray.data.Dataset``; a DataFrame of Spark, of which the driver holds two partitions at a time; or an
-            iterable, as torch's DataLoader, of Arrow record batches or tables, data frames of pandas or polars,
-            mappings from a column's name to its cells, or sequences of arrays and tensors with ``columns``.
-        columns: the names of the columns of such sequences: a matrix ``[rows, n]`` has n of them.
+        source: a ``ray.data.Dataset``; a DataFrame of Spark (the driver holds two partitions at a time); or an iterable
+            of batches, such as torch's DataLoader. A batch is an Arrow record batch or table, a data frame of pandas or
+            polars, a mapping from a column's name to its cells, or a sequence of arrays or tensors.
+        columns: the names of the columns, if a batch is a sequence of arrays or tensors. An array ``[rows]`` has one
+            name, a matrix ``[rows, n]`` has n.
 
     Raises:
-        InputError: it cannot be iterated over, or is a table by itself; and when it is read: a batch is none of these,
-            or lacks a column.
-        MissingExtraError: it needs pyarrow, which is not installed.
+        InputError: the source is not iterable, or is itself a table. While `stream_table` reads it: a batch is of
+            another type, or lacks a column.
+        MissingExtraError: the source needs pyarrow, which is not installed.
     """
     try:
         import pyarrow  # noqa: F401, PLC0415 -- of the [tables] extra

@@ -78,7 +78,7 @@ class BatchLoader(ABC):
 
 
 class TensorLoader(BatchLoader):
-    """Batches of rows that lie in memory.
+    """Batches of rows that are in memory. `data_loader` makes one.
 
     >>> from parity_training import XORDataset, data_loader
     >>> loader = data_loader(XORDataset(500), batch_size=128)
@@ -88,12 +88,12 @@ class TensorLoader(BatchLoader):
     [128, 128, 128, 116]
 
     Args:
-        data: float32 ``[rows, ...]``, or several tensors ``[rows, ...]``, which the network takes side by side.
+        data: float32 ``[rows, ...]``; or several tensors ``[rows, ...]``, one for each input of the network.
         target: ``[rows]`` or ``[rows, targets]``.
-        sampler: the order; over all rows, or over ``part``.
-        batch_size: rows of a batch.
-        drop_last: leave out a last batch that is smaller.
-        part: the rows that belong to it, int64; None takes all.
+        sampler: the order of all rows, or of those in ``part``.
+        batch_size: rows in a batch.
+        drop_last: leave out the last batch if it is smaller.
+        part: the numbers of the rows to take, int64 ``[part]``; None takes all rows.
     """
 
     def __init__(
@@ -138,18 +138,18 @@ def data_loader(  # noqa: PLR0913 -- the options of torch's DataLoader
     >>> [tuple(points.shape) for points, labels in loader]
     [(128, 2), (128, 2), (128, 2)]
 
-    A dataset that holds its rows as the tensors ``data`` and ``label`` is batched straight from them; any other, or
-    one that is loaded by processes, through a DataLoader. The order is the same either way; `EpochSampler.set_epoch`
-    of the loader's ``sampler`` chooses another.
+    If the dataset holds its rows as the tensors ``data`` and ``label``, and ``num_workers`` is 0, the batches are made
+    from these tensors directly. Else a DataLoader makes them. The order is the same either way.
+    ``loader.sampler.set_epoch`` chooses the order of another epoch.
 
     Args:
-        dataset: rows.
-        batch_size: rows of a batch.
-        shuffle: in a new order every epoch.
-        num_workers: processes that load rows; 0 loads them in this one.
-        pin_memory: copy batches into memory that CUDA can fetch from.
-        drop_last: leave out a last batch that is smaller.
-        seed: of the orders.
+        dataset: the rows.
+        batch_size: rows in a batch.
+        shuffle: use a new order in every epoch.
+        num_workers: processes that load rows; 0 loads them in this process.
+        pin_memory: copy batches into pinned memory, from which CUDA copies faster.
+        drop_last: leave out the last batch if it is smaller.
+        seed: the seed of the orders.
     """
     rows = len(dataset)  # type: ignore[arg-type]
     sampler = EpochSampler(rows, shuffle=shuffle, seed=seed)

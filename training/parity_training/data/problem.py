@@ -29,12 +29,12 @@ class Problem(ABC):
     """Rows in three parts, and what they mean.
 
     Attributes:
-        contract: what a network for it takes and gives; what an export measures is still empty.
-        source: where the rows are from, for the recipe; the same rows give the same.
-        preprocessed: whether the network standardizes (a table), or takes the rows as they are.
-        date_counts: of each date, in the order of the graph's input, what its training rows hold; the network sees none
-            of it.
-        stats: of a table: what was counted in its columns.
+        contract: what a network for these rows takes and returns. What an export measures is still empty.
+        source: where the rows are from, for the recipe. The same rows give the same source.
+        preprocessed: whether the network standardizes the rows (a table), or takes them as they are.
+        date_counts: for each date, in the order of the graph's input: a summary of its training rows. The network does
+            not use it.
+        stats: for a table: what was counted in its columns.
     """
 
     contract: ModelContract
@@ -63,9 +63,9 @@ class Problem(ABC):
 
         Args:
             part: one of `PARTS`.
-            size: rows at once.
-            first: of the part's rows, from 0, the first that is given.
-            last: the one behind the last; None: all of them.
+            size: the largest number of rows at a time.
+            first: the number, from 0, of the first row of the part to give.
+            last: the number of the row to stop before; None for the end of the part.
         """
 
     @abstractmethod
@@ -80,7 +80,7 @@ class Problem(ABC):
     def targets(self, part: str) -> Tensor:
         """Return the target of a part's rows.
 
-        Class indices, int64 ``[rows]``; of a regression float32 ``[rows]``, of several targets ``[rows, targets]``.
+        Class indices, int64 ``[rows]``; for a regression float32 ``[rows]``; with several targets ``[rows, targets]``.
         """
 
     def times(self, part: str) -> NDArray[np.float64] | None:  # noqa: ARG002 -- of a table that is split in time
@@ -98,9 +98,9 @@ class Problem(ABC):
         A last batch of a single row is left out: batch normalization cannot take it.
 
         Args:
-            prepare: makes of targets and weights what the loss takes.
-            batch_size: rows of a batch.
-            seed: of the orders.
+            prepare: a function of the targets and the weights that returns what the loss takes.
+            batch_size: rows in a batch.
+            seed: the seed of the orders.
         """
 
     @abstractmethod
@@ -119,19 +119,19 @@ class Problem(ABC):
         """Give the problem once for each fold of a cross-validation, whose rows are its ``test``.
 
         Args:
-            count: of the folds.
-            seed: makes the same folds every time.
-            fitted: whether what depends on the training rows is found in those of each fold; False looks at targets and
-                weights alone.
+            count: the number of folds.
+            seed: the same seed makes the same folds.
+            fitted: whether everything that depends on the training rows is computed again for each fold. If it is
+                False, use only the targets and the weights of a fold.
 
         Raises:
-            InputError: there are too few rows for them, or the rows are on a disk.
+            InputError: there are too few rows for this number of folds, or the rows are on a disk.
         """
         raise InputError(f"{argument('folds')} takes rows in memory, and these are on a disk; leave it out")
 
     @property
     def evaluated_part(self) -> str:
-        """The part that is evaluated at the end: rows neither trained nor decided on, if there are any."""
+        """The part to evaluate at the end: ``test``, or another part if no rows are held out."""
         return next(part for part in ("test", "validation", "train") if self.num_rows(part))
 
     @property
@@ -141,16 +141,16 @@ class Problem(ABC):
 
     @property
     def num_outputs(self) -> int:
-        """How many logits or values a network for it returns."""
+        """How many logits or values a network for these rows returns."""
         if self.contract.task == "regression":
             return len(self.contract.targets)
         return len(self.contract.classes) if self.contract.task == "multiclass" else 1
 
     def mean_weight(self) -> float | None:
-        """Return the mean weight of the training rows; None where all weigh alike.
+        """Return the mean weight of the training rows; None if all weights are equal.
 
         Raises:
-            InputError: all of them are 0.
+            InputError: all weights are 0.
         """
         total = self._total_weight()
         if total is None:

@@ -52,7 +52,7 @@ _SHARE_OF_TEXTS = 8  # of the memory, for the different texts of columns of cate
 
 @dataclass
 class StreamedTable:
-    """A table whose rows lie on a disk.
+    """A table whose rows are on disk, ready to train on; `stream_table` returns it.
 
     >>> from parity_training import TableSettings, stream_table
     >>> found = stream_table("tests/data/test.csv", TableSettings("label"), "points")
@@ -60,8 +60,8 @@ class StreamedTable:
     (['x1', 'x2'], 0)
 
     Attributes:
-        columns: what was read.
-        data: the problem.
+        columns: what is known about the columns.
+        data: the training data, for `train_model`.
     """
 
     columns: Columns
@@ -77,32 +77,34 @@ def stream_table(
     folder: str | Path | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> StreamedTable:
-    """Read a table once, chunk by chunk, and keep its rows on a disk; training reads them from there.
+    """Read a table once, chunk by chunk, and keep its rows on disk, so that training needs little memory.
 
-    What its columns are, their ranges, categories and missing cells, is counted over all rows. Each row is held out, or
-    validates, by a random number of its own, so that parts have their shares as nearly as chance allows. An epoch takes
-    groups of neighbours in an order of its own, and shuffles as many rows at a time as half of ``memory`` holds.
+    The kinds of the columns, their ranges, categories and missing cells are found in all rows. A random number for each
+    row decides whether the row is trained on, validates or is held out. So the shares of the three parts are only
+    nearly those of the settings. Each epoch reads groups of neighbouring rows in a new order, and shuffles as many rows
+    at a time as half of ``memory`` holds.
 
     >>> from parity_training import TableSettings, stream_table
     >>> stream_table("tests/data/test.csv", TableSettings("label"), "points", memory=2**26).data
     StoredData(binary, 2 features, 500 rows: 412 train, 44 validation, 44 test)
 
     Args:
-        table: a file; a folder, or a glob, of files of one format; a data frame; or what
-            `parity_training.batches_from` returns.
-        settings: what its columns mean.
+        table: a file; a folder or a glob of files of one format; a data frame; or what `parity_training.batches_from`
+            returns.
+        settings: what its columns mean, and how to split them.
         name: the model's name.
-        memory: bytes that rows may take in memory; torch itself takes some 400 MB beside them.
-        folder: where the rows are kept, some 4 bytes a number and 2 a category of each; None for the system's folder of
-            temporary files (``TMPDIR``). Nothing remains there when the process ends, however it ends.
-        tell: is told, in a sentence, what was found out about how the file is written.
+        memory: how many bytes the rows may take in memory. torch itself takes about 400 MB more.
+        folder: the folder to keep the rows in: about 4 bytes for a number and 2 for a category. None takes the system's
+            folder for temporary files (``TMPDIR``). When the process ends, even by a kill, nothing remains there.
+        tell: a function that is called with a sentence about what was found out, such as the delimiter of a CSV file.
 
     Returns:
-        What each column is, and the rows to train on.
+        What is known about the columns, and the rows to train on.
 
     Raises:
-        InputError: the table cannot be learned from; the sentence names the column or the row; or the disk is full.
-        MissingExtraError: pyarrow, which it needs, is not installed.
+        InputError: the table cannot be used for training (the message names the column or the row), or the disk is
+            full.
+        MissingExtraError: the table needs pyarrow, which is not installed.
     """
     if memory < LEAST_MEMORY:
         raise InputError(f"{argument('memory')} is {memory} bytes; it takes at least {LEAST_MEMORY}")

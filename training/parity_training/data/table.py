@@ -55,29 +55,29 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
     (('x1', 'x2'), (0, 1), torch.float32)
 
     Args:
-        table: the file, or a data frame of pandas, polars or pyarrow (with the [tables] extra), which gives the run
-            that its Parquet file gives. The frame is kept for its held-out rows.
-        settings: what its columns mean.
-        tell: is told, in a sentence, what was found out about how the file is written.
+        table: the path of the file, or a data frame of pandas, polars or pyarrow (with the [tables] extra). A data
+            frame gives the same run as its Parquet file. The dataset keeps the frame, to write its held-out rows.
+        settings: what its columns mean, and how it is written.
+        tell: a function that is called with a sentence about what was found out, such as the delimiter of a CSV file.
 
     Attributes:
         data: float32 ``[rows, numbers + dates]``: the columns of numbers and booleans, then the year of each date; NaN
-            where a cell is missing. What the text of a row is to the network, `table_data` says: only the training
-            rows decide which categories have an index.
-        label: class indices, int64 ``[rows]``; of a regression float32 ``[rows]``, of several targets ``[rows,
-            targets]``.
-        features: the columns' names.
-        kinds: of each of them.
-        columns: what was read.
+            where a cell is missing. It holds no text: `table_data` makes indices of the categories, because only the
+            training rows decide which categories have one.
+        label: class indices, int64 ``[rows]``; for a regression float32 ``[rows]`` in the target's unit, or
+            ``[rows, targets]`` with several targets.
+        features: the names of the features.
+        kinds: the kind of each feature, by its name.
+        columns: what is known about the columns.
         rows: the rows as they were read.
-        meaning: what the target is.
+        meaning: the task, and the classes or targets.
         without_target: how many rows were left out because their target is missing.
-        words: the words for a missing cell that were met in the target, with their counts.
-        index: the columns that were left out as an index; an unnamed one is empty.
+        words: the words for a missing cell that were found in the target, with their counts.
+        index: the columns that were left out because they number the rows; a column without a name is ``""``.
 
     Raises:
-        InputError: the table cannot be learned from; the sentence names the column or the row.
-        MissingExtraError: pyarrow, which it needs, is not installed.
+        InputError: the table cannot be used for training; the message names the column or the row.
+        MissingExtraError: the table needs pyarrow, which is not installed.
     """
 
     def __init__(self, table: Any, settings: TableSettings, *, tell: Callable[[str], None] = lambda _: None) -> None:
@@ -120,7 +120,7 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
 
     @property
     def task(self) -> Task:
-        """Binary, multiclass or regression."""
+        """``binary``, ``multiclass`` or ``regression``."""
         return self.meaning.task
 
     @property
@@ -130,7 +130,7 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
 
     @property
     def features(self) -> tuple[str, ...]:
-        """The columns' names."""
+        """The names of the features."""
         return tuple(self.columns.kinds)
 
     @property
@@ -140,7 +140,7 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
 
     @property
     def words(self) -> Counter[str]:
-        """The words for a missing cell that were met in the target, with their counts."""
+        """The words for a missing cell that were found in the target, with their counts."""
         return self.columns.target.words
 
     @property
@@ -150,12 +150,12 @@ class TableDataset(Dataset[tuple[Tensor, Tensor]]):
 
     @property
     def index(self) -> tuple[str, ...]:
-        """The columns that were left out as an index."""
+        """The columns that were left out because they number the rows."""
         return tuple(one.name for one in self.columns.left_out if one.why == "index")
 
 
 def table_data(dataset: TableDataset, settings: TableSettings, name: str) -> TrainingData:
-    """Return the problem of a table: its split, its contract, and what a recipe keeps of it.
+    """Return the training data of a table: its rows, their split, and the contract of a model for them.
 
     >>> from parity_training import TableDataset, TableSettings, table_data
     >>> settings = TableSettings("label")
@@ -164,11 +164,11 @@ def table_data(dataset: TableDataset, settings: TableSettings, name: str) -> Tra
 
     Args:
         dataset: the rows.
-        settings: what they mean.
+        settings: what their columns mean, and how to split them.
         name: the model's name.
 
     Raises:
-        InputError: the fractions leave nothing to train on, or a name cannot be used.
+        InputError: the split leaves no rows to train on, or the name of the model or of a column cannot be used.
     """
     refuse_threshold(dataset.meaning, settings)
     rule = split_rule(dataset)

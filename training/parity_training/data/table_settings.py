@@ -29,36 +29,37 @@ class TableSettings:
     0.1
 
     Attributes:
-        target: the column to predict; or several, all of them numbers.
-        features: the columns to predict from; all others by default.
+        target: the column to predict; or several columns, all of numbers.
+        features: the columns to predict from; empty for all others.
         drop_columns: columns to leave out.
-        id_columns: columns that name the rows: they are left out as well. The held-out table keeps all columns.
-        numeric: columns of numbers, whatever they look like; none of them is left out for what it looks like.
+        id_columns: columns that identify a row. They are not features, but stay in the held-out table.
+        numeric: columns of numbers, even if they look like categories or identifiers.
         categorical: columns of categories: text, or integers that name something.
-        datetime: columns of dates, as ``name`` (ISO 8601) or ``name=format``, as for ``datetime.strptime``.
-        max_categories: the most frequent categories of a column that have an index; all others count as unknown.
-        task: ``classification`` or ``regression``; None lets the target decide.
-        positive: two classes: the one whose probability is predicted; the second in order by default.
-        threshold: two classes: the probability from which on a row is positive.
-        validation: fraction of the rows that decide when to stop and which weights are best.
-        test: fraction of the rows that are held out until the end.
-        weight: the column that says how much a row weighs in the loss, 0 or more; no feature.
-        group: the column that says which rows belong together, such as those of a patient: they are all trained on, all
-            validate, or are all held out. No feature, unless it is named as one.
-        time: the column that says when a row was, as ``datetime`` has it or a number: the last rows are held out, and
-            those before them validate. No feature, unless it is named as one.
-        validation_file: a table whose rows validate, in the place of the fraction ``validation``.
-        test_file: a table whose rows are held out, in the place of the fraction ``test``.
-        seed: of the split.
-        missing_values: the cells that are missing beside the empty one; None for
-            `parity_runtime.tables.cell_values.MISSING_TOKENS`. The package reads its tables likewise.
-        format: of the file: ``csv``, ``jsonl``, ``npy``, ``parquet`` or ``arrow``; None for what its suffix says.
-        delimiter: of CSV: what separates cells, one character, or ``tab``; None finds it in the first line.
-        header: of CSV: the names of the columns, where the file has no header line.
-        decimal: of CSV: the decimal sign, ``.`` or ``,``; None finds it in the first rows.
-        thousands: of CSV: what separates groups of three digits: one of ``,``, ``.``, ``'`` and a space.
-        currency: of CSV: signs or codes beside numbers, which are left out.
-        percent: of CSV: whether ``45%`` is the number 0.45.
+        datetime: columns of dates, as ``name`` for ISO 8601, or ``name=format`` with a format of ``datetime.strptime``.
+        max_categories: how many categories of a column have an index, the most frequent ones; the others count as
+            unknown.
+        task: ``classification`` or ``regression``; None decides by the target's values.
+        positive: for two classes: the one whose probability is predicted; None takes the second.
+        threshold: for two classes: a row is positive from this probability on.
+        validation: the fraction of the rows that decide when to stop, and which weights are best.
+        test: the fraction of the rows that are held out for the final test.
+        weight: the column with the weight of each row in the loss, 0 or more. It is not a feature.
+        group: a column: rows with the same value in it, such as those of one patient, are kept in the same part of the
+            split. It is not a feature, unless ``features`` names it.
+        time: the column with the time of each row: a date, as in ``datetime``, or a number. The last rows are held out,
+            and the rows before them decide when to stop. It is not a feature, unless ``features`` names it.
+        validation_file: a table whose rows decide when to stop, instead of the fraction ``validation``.
+        test_file: a table whose rows are held out, instead of the fraction ``test``.
+        seed: the seed of the split.
+        missing_values: the cells that count as missing, besides the empty cell. None for NA, #N/A, N/A, n/a, NaN, nan,
+            NULL, null, None and <NA>. The package reads its tables in the same way.
+        format: the file's format: ``csv``, ``jsonl``, ``npy``, ``parquet`` or ``arrow``; None decides by its suffix.
+        delimiter: for CSV: the character between the cells, or ``tab``; None finds it in the first line.
+        header: for CSV without a header line: the names of the columns.
+        decimal: for CSV: the decimal sign, ``.`` or ``,``; None finds it in the first rows.
+        thousands: for CSV: the thousands separator: ``,``, ``.``, ``'`` or a space; None for none.
+        currency: for CSV: currency signs or codes to remove from numbers.
+        percent: for CSV: read ``45%`` as 0.45.
     """
 
     target: str | tuple[str, ...]
@@ -109,7 +110,7 @@ class TableSettings:
 
     @property
     def choice(self) -> ColumnChoice:
-        """What is said of the columns."""
+        """The settings about columns, as reading a table needs them."""
         dropped = tuple(dict.fromkeys((*self.drop_columns, *self.id_columns)))
         first, *more = self.targets
         kinds = (self.numeric, self.categorical, self.datetime)
@@ -117,11 +118,11 @@ class TableSettings:
 
     @property
     def reading(self) -> ReadOptions:
-        """How the file is written."""
+        """The settings about how the file is written, as reading a table needs them."""
         return ReadOptions(**{item.name: getattr(self, item.name) for item in fields(ReadOptions)})
 
     @property
     def given_lists(self) -> dict[str, tuple[str, ...]]:
-        """The lists that an argument in a message goes on from, where they are given."""
+        """The settings that are lists and are not empty, by name; error messages extend them in what they suggest."""
         lists = {name: getattr(self, name) for name in ("missing_values", "drop_columns", "currency", "categorical")}
         return {name: values for name, values in lists.items() if values}

@@ -22,7 +22,7 @@ from parity_training.data.split_rule import SplitRule
 
 @dataclass(frozen=True, repr=False)
 class TrainingData(Problem):
-    """Rows in memory, and their meaning.
+    """Rows in memory to train on, and what they mean; `table_data` and `xor_data` return it.
 
     >>> from parity_training import XORSettings, xor_data
     >>> data = xor_data(XORSettings(size=100, validation_size=20, test_size=10))
@@ -32,24 +32,25 @@ class TrainingData(Problem):
     (torch.Size([130, 2]), torch.int64)
 
     Attributes:
-        data: float32 ``[rows, features]``; NaN where a cell is missing. Of a table its numbers and booleans, then the
+        data: float32 ``[rows, features]``; NaN where a cell is missing. For a table: its numbers and booleans, then the
             year of each date; it may have no columns.
-        target: class indices, int64 ``[rows]``; of a regression float32 ``[rows]``, in the target's unit, of several
-            targets ``[rows, targets]``.
-        split: which rows are trained on, validated on, held out.
-        contract: what a network for it takes and gives; what an export measures is still empty.
-        source: where the rows are from, for the recipe; the same rows give the same.
-        preprocessed: whether the network standardizes (a table), or takes the rows as they are.
-        indices: int16 or int32 ``[rows, columns]``, as `parity_training.data.encode_columns.network_inputs` says: the
-            categories, then the parts of each date; None where there are none.
-        table: where the rows can be read again as they stand in the file; None where they are from no file.
-        date_counts: of each date, in the order of the graph's input, what its training rows hold; the network sees none
-            of it.
-        stats: of a table: what was counted in its columns.
-        row_weights: what each row weighs in the loss, float32 ``[rows]``, 0 or more; None weighs all alike.
-        rule: what decides which rows are in which part; None: their classes.
-        remade: returns the same rows in other parts, fitted on those that are trained on there; None: nothing else
-            than ``split`` depends on them.
+        target: class indices, int64 ``[rows]``; for a regression float32 ``[rows]`` in the target's unit, or
+            ``[rows, targets]`` with several targets.
+        split: which rows are for training, for validation, and held out.
+        contract: what a network for these rows takes and returns. What an export measures is still empty.
+        source: where the rows are from, for the recipe. The same rows give the same source.
+        preprocessed: whether the network standardizes the rows (a table), or takes them as they are.
+        indices: int16 or int32 ``[rows, columns]``: the index of each category, then the parts of each date; None if
+            there are no such columns.
+        table: how to read the rows again as they are in the file; None if they are not from a file.
+        date_counts: for each date, in the order of the graph's input: a summary of its training rows. The network does
+            not use it.
+        stats: for a table: what was counted in its columns.
+        row_weights: the weight of each row in the loss, float32 ``[rows]``, 0 or more; None gives all rows the same
+            weight.
+        rule: how rows are assigned to the parts; None: at random within each class.
+        remade: a function that returns the same rows for another split, with everything that depends on the training
+            rows computed again; None if only ``split`` depends on them.
     """
 
     data: Tensor
@@ -70,7 +71,7 @@ class TrainingData(Problem):
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
-        """What the network takes for each row: ``data``, and ``indices`` where there are any."""
+        """The inputs of the network: ``data``, and ``indices`` unless it is None."""
         return (self.data,) if self.indices is None else (self.data, self.indices)
 
     @property
@@ -80,20 +81,20 @@ class TrainingData(Problem):
 
     @property
     def has_indices(self) -> bool:
-        """Whether there are ``indices``."""
+        """Whether ``indices`` is not None."""
         return self.indices is not None
 
     def folds(self, count: int, seed: int, *, fitted: bool = True) -> Iterator["TrainingData"]:
-        """Yield the problem once for each fold, whose rows are its ``test``; as large a share validates as here.
+        """Yield the data once for each fold: the fold's rows are the part ``test``, and the same share validates.
 
         Args:
-            count: of the folds.
-            seed: makes the same folds every time.
-            fitted: whether what depends on the training rows is found in those of each fold; False looks at targets and
-                weights alone.
+            count: the number of folds.
+            seed: the same seed makes the same folds.
+            fitted: whether everything that depends on the training rows is computed again for each fold. If it is
+                False, use only the targets and the weights of a fold.
 
         Raises:
-            InputError: there are too few rows, groups or times.
+            InputError: there are too few rows, groups or times for this number of folds.
         """
         classes = self.target.numpy() if self.contract.is_classifier else np.zeros(len(self.data), np.int64)
         rule = self.rule or SplitRule(classes)
@@ -110,7 +111,7 @@ class TrainingData(Problem):
         return torch.from_numpy(getattr(self.split, name))
 
     def class_counts(self) -> NDArray[np.int64]:
-        """Return how many training rows each class has; the other columns are not touched for it."""
+        """Return how many training rows each class has, int64 ``[classes]``."""
         classes = len(self.contract.classes)
         return np.bincount(self.targets("train").numpy() if classes else [], minlength=classes)
 
@@ -127,9 +128,9 @@ class TrainingData(Problem):
 
         Args:
             part: ``train``, ``validation`` or ``test``.
-            size: rows at once.
-            first: of the part's rows, from 0, the first that is given.
-            last: the one behind the last; None: all of them.
+            size: the largest number of rows at a time.
+            first: the number, from 0, of the first row of the part to yield.
+            last: the number of the row to stop before; None for the end of the part.
         """
         for rows in torch.split(self.part(part)[first:last], size):
             if len(rows):
@@ -139,7 +140,7 @@ class TrainingData(Problem):
         """Return the cells of a column of ``data`` in the training rows, float32 ``[rows]``.
 
         Args:
-            column: its number, from 0.
+            column: the column's number, from 0.
         """
         found: NDArray[np.float32] = self.data[:, column][self.part("train")].numpy()
         return found
@@ -158,7 +159,7 @@ class TrainingData(Problem):
         return self.target[self.part(part)]
 
     def times(self, part: str) -> NDArray[np.float64] | None:
-        """Return when each row of a part was, float64 ``[rows]``; None where rows are not split in time.
+        """Return the time of each row of a part, float64 ``[rows]``; None if rows are not split by time.
 
         Args:
             part: ``train``, ``validation`` or ``test``.
@@ -167,7 +168,7 @@ class TrainingData(Problem):
         return None if times is None else times[getattr(self.split, part)].astype(np.float64)
 
     def weights(self, part: str) -> Tensor | None:
-        """Return what each row of a part weighs in the loss, float32 ``[rows]``; None weighs all alike.
+        """Return the weight of each row of a part in the loss, float32 ``[rows]``; None if all weights are equal.
 
         Args:
             part: ``train``, ``validation`` or ``test``.
@@ -175,14 +176,14 @@ class TrainingData(Problem):
         return None if self.row_weights is None else self.row_weights[self.part(part)]
 
     def loader(self, prepare: Prepare, batch_size: int, seed: int) -> TensorLoader:
-        """Return the batches that are trained on, in another order each epoch.
+        """Return the batches of the training rows, in another order each epoch.
 
-        A last batch of a single row is left out: batch normalization cannot take it.
+        A last batch of a single row is left out, because batch normalization does not accept it.
 
         Args:
-            prepare: makes of targets and weights what the loss takes.
-            batch_size: rows of a batch.
-            seed: of the orders.
+            prepare: a function of the targets and the weights that returns what the loss takes.
+            batch_size: rows in a batch.
+            seed: the seed of the orders.
         """
         part = self.part("train")
         sampler = EpochSampler(len(part), shuffle=True, seed=seed)
@@ -191,7 +192,7 @@ class TrainingData(Problem):
         return TensorLoader(self.inputs, target, sampler, batch_size, drop_last=drop_last, part=part)
 
     def held_out(self, part: str) -> Iterator[list[str]]:
-        """Yield the names of columns, then the cells of a part's rows: as the table has them, where they are from one.
+        """Yield the column names, then the cells of each row of a part. Cells of a table are unchanged.
 
         Args:
             part: ``train``, ``validation`` or ``test``.

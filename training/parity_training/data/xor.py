@@ -34,11 +34,11 @@ class XORDataset(Dataset[tuple[Tensor, Tensor]]):
     Args:
         size: how many points.
         std: standard deviation of the Gaussian noise, in the unit of the coordinates.
-        seed: makes the same points every time; None draws from torch's global generator, as the notebook does.
+        seed: the same seed makes the same points. None draws from torch's global generator, as the notebook does.
 
     Attributes:
-        data: float32 ``[size, 2]``.
-        label: int64 ``[size]``.
+        data: the coordinates of the points, float32 ``[size, 2]``.
+        label: the class of each point, 0 or 1, int64 ``[size]``.
     """
 
     def __init__(self, size: int, std: float = 0.1, seed: int | None = None) -> None:
@@ -68,14 +68,14 @@ class XORSettings:
 
     Attributes:
         size: training points.
-        validation_size: points that the progress is measured on.
-        test_size: held-out points.
-        std: standard deviation of the noise.
+        validation_size: points to validate on.
+        test_size: points that are held out for the final test.
+        std: standard deviation of the noise, in the unit of the coordinates.
         hidden: neurons of the hidden layer.
-        learning_rate: of SGD.
-        batch_size: rows of one step.
-        epochs: passes over the data.
-        seed: of the points, the initial weights and the order of the rows.
+        learning_rate: the learning rate of SGD.
+        batch_size: rows in one step.
+        epochs: passes over the training points.
+        seed: the seed of the points, the initial weights and the order of the rows.
     """
 
     size: int = 5000
@@ -102,7 +102,7 @@ class XORSettings:
             raise InputError(f"validation_size is {self.validation_size} and std {self.std}; they must be at least 0")
 
     def training(self) -> TrainSettings:
-        """Return how the notebook trains."""
+        """Return the settings with which the notebook trains."""
         return TrainSettings(
             epochs=self.epochs,
             batch_size=self.batch_size,
@@ -113,14 +113,14 @@ class XORSettings:
 
 
 def xor_data(settings: XORSettings) -> TrainingData:
-    """Return the problem: training, validation and held-out points, the same every time.
+    """Return the training data: training, validation and held-out points. The same settings give the same points.
 
     >>> from parity_training import XORSettings, xor_data
     >>> xor_data(XORSettings(size=100, validation_size=20, test_size=10)).contract.classes
     (0, 1)
 
     Args:
-        settings: how many points, how noisy, and the seed; the figures of the training are not looked at.
+        settings: how many points, how noisy, and the seed. The settings of the training are ignored.
     """
     sizes = (settings.size, settings.validation_size, settings.test_size)
     train, validation, test = (

@@ -26,19 +26,20 @@ _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOU
 
 @dataclass(frozen=True, slots=True)
 class MLflowLog:
-    """How a training is logged to MLflow, besides TensorBoard.
+    """How to log a training to MLflow. It is logged for TensorBoard as well.
 
-    MLflow's own settings say where: ``mlflow.set_tracking_uri`` or ``MLFLOW_TRACKING_URI``, else ``mlflow.db`` and
-    ``mlruns`` in the current folder.
+    MLflow's own settings say where it logs: ``mlflow.set_tracking_uri`` or ``MLFLOW_TRACKING_URI``. Without them it
+    logs to ``mlflow.db`` and ``mlruns`` in the current folder.
 
     >>> from parity_training import MLflowLog
     >>> MLflowLog(experiment="points")
     MLflowLog(experiment='points', weights=False)
 
     Attributes:
-        experiment: its name; it is made where there is none. None leaves it to MLflow: ``mlflow.set_experiment``,
-            ``MLFLOW_EXPERIMENT_NAME``, ``MLFLOW_EXPERIMENT_ID``, else the experiment Default.
-        weights: also keep the trained weights there, among the run's artifacts.
+        experiment: the name of the experiment, which is made if it does not exist. None leaves it to MLflow:
+            ``mlflow.set_experiment``, ``MLFLOW_EXPERIMENT_NAME``, ``MLFLOW_EXPERIMENT_ID``, else the experiment
+            Default.
+        weights: also keep the trained weights in MLflow, among the run's artifacts.
     """
 
     experiment: str | None = None

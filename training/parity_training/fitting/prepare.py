@@ -47,16 +47,17 @@ PROCESSES = "processes"
 
 @dataclass(frozen=True)
 class NetworkChoice:
-    """Which network is trained, and with which arguments.
+    """Which network to train, and its arguments.
 
     >>> from parity_training import NetworkChoice, XORSettings, xor_data
     >>> NetworkChoice("MLP", {"hidden": [16, 16]}).for_data(xor_data(XORSettings(size=10)))
     {'num_inputs': 2, 'num_outputs': 1, 'hidden': [16, 16]}
 
     Attributes:
-        name: one of `parity_training.networks.registry.NETWORKS`; of the user's own ``package.module:Callable``.
-        arguments: keyword arguments; num_inputs and num_outputs are added where the network takes them.
-        user_network: the callable, where it is none of Parity's.
+        name: a name in `parity_training.NETWORKS`; for your own network ``package.module:Callable``.
+        arguments: the network's keyword arguments. ``num_inputs`` and ``num_outputs`` are added if the network has
+            these parameters.
+        user_network: for your own network: the callable that makes it.
     """
 
     name: str = "MLP"
@@ -64,10 +65,10 @@ class NetworkChoice:
     user_network: Network | None = None
 
     def for_data(self, problem: Problem) -> dict[str, Any]:
-        """Return the keyword arguments that build the network for a problem's columns and outputs.
+        """Return the keyword arguments that make the network for the inputs and outputs of some training data.
 
         Args:
-            problem: what is trained on.
+            problem: the training data.
         """
         builder = self.user_network or NETWORKS.get(self.name)
         try:

@@ -35,7 +35,7 @@ LOST = 75
 
 
 class LostProcessError(ParityError):
-    """Another process of the training has ended, and this one cannot go on without it."""
+    """Another process of the training has ended, and this one cannot continue without it. A command exits with 75."""
 
     exit_code: ClassVar[int] = LOST
 
@@ -171,9 +171,10 @@ def current_group() -> ProcessGroup:
 
 @contextlib.contextmanager
 def process_group() -> Iterator[ProcessGroup]:
-    """Train with the other processes that torchrun has started: `train_model`, `train_xor` and `resume` in the block.
+    """Train together with the other processes that torchrun has started.
 
-    Outside of torchrun, and with one process, they train as they do without it.
+    In its block, `train_model`, `train_xor` and `resume` divide every batch among the processes. With one process, or
+    without torchrun, they train as they do outside of the block.
 
     >>> from parity_training import process_group
     >>> with process_group() as group:  # in a script that torchrun starts on every process
@@ -181,10 +182,10 @@ def process_group() -> Iterator[ProcessGroup]:
     ProcessGroup(rank 0 of 1)
 
     Yields:
-        Which of the processes this one is, and how many there are.
+        The rank of this process, from 0, and the number of processes.
 
     Raises:
-        InputError: the processes do not find one another.
+        InputError: the processes cannot connect to one another.
     """
     global _joined  # noqa: PLW0603
     expect_processes()

@@ -16,14 +16,14 @@ Handler = Any
 
 
 class StoppedError(ParityError):
-    """Training was stopped by a signal and can be resumed; the process exits with 128 and the signal's number.
+    """A signal stopped the training, which can be resumed. A command exits with 128 plus the signal's number.
 
     Args:
-        message: what was stopped, and the way out.
-        signal_number: of the signal.
+        message: what was stopped, and how to continue.
+        signal_number: the number of the signal, such as 15 for SIGTERM.
 
     Attributes:
-        signal_number: of the signal.
+        signal_number: the number of the signal.
     """
 
     def __init__(self, message: str, signal_number: int) -> None:

@@ -25,11 +25,11 @@ class MLP(nn.Module):
     )
 
     Args:
-        num_inputs: features of a row.
-        num_outputs: logits or values of a row.
-        hidden: neurons of each hidden layer; a number for one layer.
-        activation: a module of torch.nn by name (ReLU, Tanh, GELU, ...).
-        dropout: the probability with which a neuron is silenced in training.
+        num_inputs: the number of features.
+        num_outputs: the number of logits or values.
+        hidden: the number of neurons in each hidden layer; a single number makes one layer.
+        activation: the name of a module of torch.nn (ReLU, Tanh, GELU, ...).
+        dropout: the probability that a neuron is dropped in training.
         batch_norm: whether to normalize each hidden layer over the batch.
     """
 

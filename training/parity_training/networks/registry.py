@@ -15,24 +15,24 @@ from parity_training.networks.xor_classifier import XORClassifier
 Network = Callable[..., nn.Module]
 
 NETWORKS: dict[str, Network] = {"MLP": MLP, "XORClassifier": XORClassifier}
-"""Every network by the name that a recipe uses."""
+"""The networks that Parity has, by their names: ``MLP`` and ``XORClassifier``."""
 
 
 def build_network(name: str, arguments: Mapping[str, Any], user_network: Network | None = None) -> nn.Module:
-    """Return a network by its name, its weights not yet loaded.
+    """Make a network by its name, and return it with random weights.
 
     >>> from parity_training import build_network
     >>> type(build_network("MLP", {"num_inputs": 4, "num_outputs": 3})).__name__
     'MLP'
 
     Args:
-        name: one of `NETWORKS`, or whatever ``user_network`` is called.
-        arguments: keyword arguments.
-        user_network: a callable that a person handed in; it is called in place of the named network.
+        name: a name in `NETWORKS`. With ``user_network`` it may be any name, for error messages.
+        arguments: the network's keyword arguments.
+        user_network: a callable to call instead of the named network.
 
     Raises:
-        FormatError: the name is unknown, or the network does not take the arguments.
-        MemoryError: it takes more than there is.
+        FormatError: the name is unknown, or the network does not accept the arguments.
+        MemoryError: the network needs more memory than there is.
     """
     if user_network is None and name not in NETWORKS:
         handed_in = f"; give it with {either('user_network', f'--network {name}')}"

@@ -137,10 +137,11 @@ class Indicators(nn.Module):
 
 
 class TableNetwork(nn.Module):
-    """A network over a table: imputation, standardization, indices looked up in tables, a body, the target's unit.
+    """A network for the rows of a table, with its preprocessing: it wraps another network, the body.
 
-    What a missing cell is filled with is a number like any other, so the body is told of missing cells as well, in the
-    columns in which training has had some.
+    It fills missing numbers, standardizes numbers, looks up indices (of categories and of the parts of dates) in lookup
+    tables, runs the body, and converts a regression's output to the target's unit. A filled cell looks like any other
+    number. So the body also gets an indicator of missing cells for each column that had some in training.
 
     >>> import torch
     >>> from parity_training import MLP, TableNetwork
@@ -151,15 +152,16 @@ class TableNetwork(nn.Module):
     torch.Size([1, 1])
 
     Args:
-        body: takes the features, an indicator for each of ``indicators``, and what each table says, side by side
-            (`body_inputs`); returns logits, or standardized values.
-        num_features: columns of ``features``; may be 0.
+        body: the inner network. Its input is one float32 tensor ``[batch, numbers]``: the features, then an indicator
+            for each of ``indicators``, then the result of each lookup table. It returns logits, or standardized values.
+        num_features: the number of columns of ``features``; may be 0.
         impute: whether a cell of ``features`` may be missing.
-        indicators: the columns of ``features`` of which the body is told whether a cell is missing.
-        tables: one for each column of ``indices``, as `parity_training.networks.index_tables.make_table` takes them;
-            ``missing`` says of a category whether training has had missing cells.
-        num_targets: of a regression; 0 for a classifier.
-        link: ``log`` where the body returns the logarithm of what is predicted; None: what is predicted, standardized.
+        indicators: the numbers, from 0, of the columns of ``features`` that have an indicator of missing cells.
+        tables: one lookup table for each column of ``indices``, as `parity_training.networks.index_tables.make_table`
+            takes them. For a column of categories, ``missing`` says whether it had missing cells in training.
+        num_targets: the number of targets of a regression; 0 for a classifier.
+        link: ``log`` if the body returns the logarithm of the prediction; None if it returns the standardized
+            prediction.
         calibrated: whether logits are divided by a temperature.
     """
 
@@ -192,14 +194,14 @@ class TableNetwork(nn.Module):
         """Return logits or values, float32 ``[batch, outputs]``.
 
         Args:
-            features: float32 ``[batch, num_features]``, NaN where a cell is missing; may be left out if there are none.
-            indices: int64 ``[batch, tables]``; may be left out if there are none.
+            features: float32 ``[batch, num_features]``, NaN where a cell is missing. None if ``num_features`` is 0.
+            indices: int64 ``[batch, tables]``. None if there are no tables.
         """
         value: Tensor = self.target(self.body(self.body_input(features, indices)))
         return value
 
     def body_input(self, features: Tensor | None = None, indices: Tensor | None = None) -> Tensor:
-        """Return what the body takes, float32 ``[batch, numbers]``: `parts` side by side.
+        """Return the input of the body, float32 ``[batch, numbers]``: the `parts` side by side.
 
         Args:
             features: as in `forward`.
@@ -209,14 +211,14 @@ class TableNetwork(nn.Module):
         return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 
     def parts(self, features: Tensor | None, indices: Tensor | None) -> list[Tensor]:
-        """Return what the body takes: numbers, whether cells are missing, and what each table says.
+        """Return the parts of the body's input: features, indicators of missing cells, results of the lookup tables.
 
         Args:
             features: as in `forward`.
             indices: as in `forward`.
 
         Returns:
-            Each float32 ``[batch, numbers]``; those that the network does not have are left out.
+            Each part as float32 ``[batch, numbers]``; parts that this network does not have are left out.
         """
         parts = []
         if features is not None and features.shape[1]:
@@ -232,13 +234,16 @@ class TableNetwork(nn.Module):
     def fit(
         self, mean: Tensor, scale: Tensor, target_mean: Tensor | None = None, target_scale: Tensor | None = None
     ) -> None:
-        """Take over what was measured on the training rows.
+        """Set the means and standard deviations that were measured on the training rows.
 
         Args:
-            mean: of each column of ``features``, its missing cells left out, float ``[num_features]``.
-            scale: the standard deviation of each, in the column's unit, float ``[num_features]``; 1 for a constant one.
-            target_mean: of a regression, of each target, float ``[num_targets]``.
-            target_scale: of a regression without ``link``, the standard deviation of each target.
+            mean: the mean of each column of ``features`` without its missing cells, float ``[num_features]``, in the
+                column's unit.
+            scale: the standard deviation of each column, float ``[num_features]``, in the column's unit; 1 for a
+                constant column.
+            target_mean: for a regression: the mean of each target, float ``[num_targets]``.
+            target_scale: for a regression without ``link``: the standard deviation of each target, float
+                ``[num_targets]``.
         """
         if isinstance(self.standardization, Standardization):
             self.standardization.mean.copy_(mean)

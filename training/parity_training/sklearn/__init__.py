@@ -1,6 +1,6 @@
-"""scikit-learn's interface to training: a classifier and a regressor for its pipelines and searches.
+"""Train with scikit-learn's interface: a classifier and a regressor for its pipelines and searches.
 
-Needs the [sklearn] extra; nothing else of Parity imports it.
+This package needs the [sklearn] extra.
 
 >>> from sklearn.datasets import load_wine
 >>> from sklearn.model_selection import cross_val_score

@@ -20,7 +20,7 @@ from parity_training.sklearn.rows import EstimatorTarget
 
 
 class ParityClassifier(ClassifierMixin, ParityEstimator):  # type: ignore[misc]
-    """A neural network that tells classes apart, with scikit-learn's interface.
+    """A neural network that classifies rows, with scikit-learn's interface.
 
     >>> from sklearn.datasets import load_iris
     >>> from parity_training.sklearn import ParityClassifier
@@ -29,56 +29,62 @@ class ParityClassifier(ClassifierMixin, ParityEstimator):  # type: ignore[misc]
     >>> classifier.score(X, y) > 0.9, classifier.predict_proba(X).shape
     (True, (150, 3))
 
-    Rows are an array of numbers, or a data frame (pandas, polars, pyarrow) whose columns are read as those of a file by
-    ``parity train``: numbers, truth values, categories, dates; identifiers and constants are left out. A missing cell
-    is imputed. Preprocessing is part of the network.
+    Rows are an array of numbers, or a data frame (pandas, polars, pyarrow). A data frame's columns are read as ``parity
+    train`` reads those of a file: they are numbers, truth values, categories or dates, and identifiers and constants
+    are left out. Missing cells are imputed. Preprocessing is part of the network.
 
     Args:
-        hidden: neurons of each hidden layer; a number for one layer.
-        activation: a module of torch.nn by name.
-        dropout: the probability with which a neuron is silenced in training.
+        hidden: the number of neurons in each hidden layer; a single number makes one layer.
+        activation: the name of a module of torch.nn.
+        dropout: the probability that a neuron is dropped in training.
         batch_norm: whether to normalize each hidden layer over the batch.
-        network: a name in `parity_training.NETWORKS`, or a callable that takes ``num_inputs`` and ``num_outputs``
-            (and the four above, where its signature names them) and returns a module that returns logits.
-        epochs: passes over the rows, at most.
-        batch_size: rows of a step; ``auto``: a twentieth of the rows, from 8 to 128.
-        optimizer: a class of torch.optim by name.
-        optimizer_arguments: its keyword arguments but for the learning rate and the weight decay.
-        learning_rate: of the optimizer.
-        weight_decay: of the optimizer.
-        scheduler: a class of torch.optim.lr_scheduler by name, stepped once an epoch.
+        network: a name in `parity_training.NETWORKS`, or a callable that returns a module. The module returns logits.
+            The callable takes ``num_inputs`` and ``num_outputs``, and those of the four arguments above that its
+            signature names.
+        epochs: the largest number of passes over the rows.
+        batch_size: rows in one step; ``auto`` is a twentieth of the rows, but at least 8 and at most 128.
+        optimizer: the name of a class of torch.optim.
+        optimizer_arguments: its keyword arguments except the learning rate and the weight decay.
+        learning_rate: the optimizer's learning rate.
+        weight_decay: the optimizer's weight decay.
+        scheduler: the name of a class of torch.optim.lr_scheduler, which takes one step an epoch; None keeps the
+            learning rate.
         scheduler_arguments: its keyword arguments.
-        loss: a loss of torch.nn by name; None takes the task's own.
-        class_weight: ``balanced``, or a weight by label (1 for those that are left out).
-        clip_norm: the largest norm of all gradients together.
-        patience: early stopping: epochs without a smaller validation loss after which training ends; None never.
-        validation_fraction: of the rows, by class, that decide when to stop and which weights are best; 0: none.
-        restarts: networks that are trained at once, each from first weights of its own.
-        combine: what is kept of several: ``average``, the mean of what they return, or the ``best``.
-        calibrate: whether logits are divided by a temperature that makes probabilities as sure as they are right, on
-            the validation rows.
-        threshold_for: of two classes: what the threshold is chosen for on the validation rows: ``f1``, ``recall=0.9``,
-            ``precision=0.9``, or ``cost=1,10``, what a false alarm and a miss cost; None keeps 0.5.
-        random_state: seeds all that is random.
-        device: ``auto`` (CUDA if it is there), ``cpu``, ``cuda``.
-        numeric: columns of a data frame that are numbers, whatever they look like.
-        categorical: its columns of categories.
-        datetime: its columns of dates, as ``name`` or ``name=format``.
-        drop_columns: its columns that are left out.
-        missing_values: the texts in it that are missing beside the empty one; None: NA, NaN, null and their like.
-        verbose: whether to print a line an epoch.
+        loss: the name of a loss of torch.nn; None takes BCEWithLogitsLoss for two classes, CrossEntropyLoss for more.
+        class_weight: ``balanced``, or a mapping from labels to weights, in which a missing label has the weight 1; None
+            gives all classes the same weight.
+        clip_norm: clip the norm of all gradients together to this; None does not clip.
+        patience: stop after this many epochs in which the validation loss did not improve; None never stops early.
+        validation_fraction: the fraction of the rows, taken from each class, that decides when to stop and which
+            weights are best; 0 for none.
+        restarts: how many networks to train at once, each from its own initial weights.
+        combine: with several networks: ``average`` keeps the mean of their outputs, ``best`` keeps the network with the
+            smallest validation loss.
+        calibrate: divide the logits by a temperature that is fitted on the validation rows, so that the probabilities
+            match how often the predictions are right.
+        threshold_for: for two classes: choose the threshold on the validation rows for ``f1``, ``recall=0.9``,
+            ``precision=0.9`` or ``cost=1,10`` (the cost of a false positive and of a false negative). None keeps 0.5.
+        random_state: the seed of everything random: an integer, a numpy RandomState, or None for numpy's global one.
+        device: ``cpu``, ``cuda``, or ``auto``, which takes CUDA if it is available.
+        numeric: columns of numbers in a data frame, even if they look like categories or identifiers.
+        categorical: columns of categories in a data frame.
+        datetime: columns of dates in a data frame, as ``name`` or ``name=format``.
+        drop_columns: columns of a data frame to leave out.
+        missing_values: texts in a data frame that count as missing, besides the empty text; None for NA, #N/A, N/A,
+            n/a, NaN, nan, NULL, null, None and <NA>.
+        verbose: whether to print a line for each epoch.
 
     Attributes:
         classes_: the labels by index.
-        n_features_in_: columns of X.
-        feature_names_in_: their names, where X is a data frame whose names are all text.
-        n_iter_: epochs that were run.
-        best_epoch_: the one whose weights are kept, from 1.
+        n_features_in_: the number of columns of X.
+        feature_names_in_: the names of the columns, if X is a data frame whose column names are all text.
+        n_iter_: how many epochs were run.
+        best_epoch_: the number, from 1, of the epoch whose weights are kept.
         loss_curve_: the mean loss of each epoch.
-        validation_loss_curve_: that of the validation rows; empty without any.
+        validation_loss_curve_: the mean loss of the validation rows after each epoch; empty without validation rows.
         validation_scores_: the accuracy of the validation rows after each epoch.
-        network_: a torch module, preprocessing included, in eval mode on the CPU.
-        contract_: what it takes and gives.
+        network_: the trained torch module with its preprocessing, in eval mode on the CPU.
+        contract_: what the network's inputs and outputs mean.
     """
 
     def __init__(  # noqa: PLR0913 -- scikit-learn reads an estimator's parameters off its signature
@@ -152,10 +158,10 @@ class ParityClassifier(ClassifierMixin, ParityEstimator):  # type: ignore[misc]
         Args:
             X: numbers ``[rows, features]``, NaN where a cell is missing, or a data frame.
             y: the class of each row, ``[rows]``.
-            sample_weight: of each row in the loss, ``[rows]``; None weighs them alike.
+            sample_weight: the weight of each row in the loss, ``[rows]``; None gives all rows the same weight.
 
         Raises:
-            InputError: something cannot be learned from, or a parameter does not fit; it is a ValueError.
+            InputError: X or y cannot be used for training, or a parameter has a wrong value. It is a ValueError.
         """
         X, labels = self._validated(X, y)
         labels = column_or_1d(labels, warn=True)
@@ -176,7 +182,7 @@ class ParityClassifier(ClassifierMixin, ParityEstimator):  # type: ignore[misc]
 
         Raises:
             sklearn.exceptions.NotFittedError: `fit` was not called.
-            InputError: the rows are not like those of `fit`; it is a ValueError.
+            InputError: the rows do not have the columns and kinds of those of `fit`. It is a ValueError.
         """
         outputs = self._outputs(X)
         labels: NDArray[Any] = self.classes_[predicted_of(outputs, self.contract_.logit_threshold)]
@@ -195,14 +201,14 @@ class ParityClassifier(ClassifierMixin, ParityEstimator):  # type: ignore[misc]
         return probabilities_of(self._outputs(X))
 
     def decision_function(self, X: Any) -> NDArray[np.float32]:
-        """Return how far each row is on the side of a class, as `parity_runtime.Predictor.decision_function`.
+        """Return how far each row is on the side of a class, as `parity_runtime.Predictor.decision_function` does.
 
         Args:
             X: as in `predict`.
 
         Returns:
-            Of two classes float32 ``[rows]``, 0 or more where the second is predicted; of more the logits, float32
-            ``[rows, classes]``.
+            With two classes float32 ``[rows]``, 0 or more where the second class is predicted. With more classes the
+            logits, float32 ``[rows, classes]``.
 
         Raises:
             sklearn.exceptions.NotFittedError: as `predict`.

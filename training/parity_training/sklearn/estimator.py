@@ -98,34 +98,34 @@ class ParityEstimator(BaseEstimator):  # type: ignore[misc]
 
     @property
     def contract_(self) -> ModelContract:
-        """What the network takes and gives."""
+        """What the network's inputs and outputs mean."""
         return self.fitted_.contract
 
     def fitted(self) -> FittedNetwork:
-        """Return what `fit` made.
+        """Return the fitted network with everything that `fit` found.
 
         Raises:
-            sklearn.exceptions.NotFittedError: it was not called.
+            sklearn.exceptions.NotFittedError: `fit` was not called.
         """
         check_is_fitted(self)
         return self.fitted_
 
     def export(self, path: str | Path, *, replace: bool = False, **options: Any) -> Any:
-        """Write a package that answers as this estimator does; needs the [export] and [cpu] extras.
+        """Write a package that predicts as this estimator does; needs the [export] and [cpu] extras.
 
         Args:
-            path: the package folder; its name is the model's.
+            path: the package folder. Its name is also the model's name.
             replace: replace an existing package.
-            options: those of `parity_export.ExportOptions`, such as ``certified=True``.
+            options: arguments of `parity_export.ExportOptions`, such as ``certified=True``.
 
         Returns:
-            `parity_export.Exported`.
+            The `parity_export.Exported`.
 
         Raises:
-            sklearn.exceptions.NotFittedError: it is not fitted.
-            MissingExtraError: a library that exports is not installed.
-            ParityRefusedError: the graph does not answer as the network does; nothing is written.
-            InputError: the target exists, or an option is out of range.
+            sklearn.exceptions.NotFittedError: `fit` was not called.
+            MissingExtraError: a library that the export needs is not installed.
+            ParityRefusedError: the graph computes something else than the network. No package is written.
+            InputError: the folder exists, or an option has a wrong value.
         """
         check_is_fitted(self)
         export = _exporter()

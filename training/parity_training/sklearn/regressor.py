@@ -21,47 +21,50 @@ class ParityRegressor(RegressorMixin, ParityEstimator):  # type: ignore[misc]
     >>> regressor.score(X, y) > 0.4, regressor.predict(X).dtype
     (True, dtype('float32'))
 
-    Rows and parameters are those of `ParityClassifier`, but for ``class_weight``.
+    Rows and parameters are as in `ParityClassifier`, which also has parameters for classes.
 
     Args:
-        hidden: neurons of each hidden layer; a number for one layer.
-        activation: a module of torch.nn by name.
-        dropout: the probability with which a neuron is silenced in training.
+        hidden: the number of neurons in each hidden layer; a single number makes one layer.
+        activation: the name of a module of torch.nn.
+        dropout: the probability that a neuron is dropped in training.
         batch_norm: whether to normalize each hidden layer over the batch.
-        network: as in `ParityClassifier`; a callable's module returns standardized values.
-        epochs: passes over the rows, at most.
-        batch_size: rows of a step, or ``auto``.
-        optimizer: a class of torch.optim by name.
-        optimizer_arguments: its keyword arguments.
-        learning_rate: of the optimizer.
-        weight_decay: of the optimizer.
-        scheduler: a class of torch.optim.lr_scheduler by name, stepped once an epoch.
+        network: as in `ParityClassifier`, but the module returns standardized values.
+        epochs: the largest number of passes over the rows.
+        batch_size: rows in one step; ``auto`` is a twentieth of the rows, but at least 8 and at most 128.
+        optimizer: the name of a class of torch.optim.
+        optimizer_arguments: its keyword arguments except the learning rate and the weight decay.
+        learning_rate: the optimizer's learning rate.
+        weight_decay: the optimizer's weight decay.
+        scheduler: the name of a class of torch.optim.lr_scheduler, which takes one step an epoch; None keeps the
+            learning rate.
         scheduler_arguments: its keyword arguments.
-        loss: a loss of torch.nn by name, or ``quantile=0.9``, ``poisson``, ``huber``; None takes MSELoss.
-        clip_norm: the largest norm of all gradients together.
-        patience: epochs without a smaller validation loss after which training ends; None never.
-        validation_fraction: of the rows that decide when to stop and which weights are best; 0: none.
-        restarts: networks that are trained at once, each from first weights of its own.
-        combine: what is kept of several: ``average``, the mean of what they return, or the ``best``.
-        random_state: seeds all that is random.
-        device: ``auto`` (CUDA if it is there), ``cpu``, ``cuda``.
-        numeric: columns of a data frame that are numbers, whatever they look like.
-        categorical: its columns of categories.
-        datetime: its columns of dates, as ``name`` or ``name=format``.
-        drop_columns: its columns that are left out.
-        missing_values: the texts in it that are missing beside the empty one; None: NA, NaN, null and their like.
-        verbose: whether to print a line an epoch.
+        loss: the name of a loss of torch.nn, or ``quantile=0.9``, ``poisson`` or ``huber``; None takes MSELoss.
+        clip_norm: clip the norm of all gradients together to this; None does not clip.
+        patience: stop after this many epochs in which the validation loss did not improve; None never stops early.
+        validation_fraction: the fraction of the rows that decides when to stop and which weights are best; 0 for none.
+        restarts: how many networks to train at once, each from its own initial weights.
+        combine: with several networks: ``average`` keeps the mean of their outputs, ``best`` keeps the network with the
+            smallest validation loss.
+        random_state: the seed of everything random: an integer, a numpy RandomState, or None for numpy's global one.
+        device: ``cpu``, ``cuda``, or ``auto``, which takes CUDA if it is available.
+        numeric: columns of numbers in a data frame, even if they look like categories or identifiers.
+        categorical: columns of categories in a data frame.
+        datetime: columns of dates in a data frame, as ``name`` or ``name=format``.
+        drop_columns: columns of a data frame to leave out.
+        missing_values: texts in a data frame that count as missing, besides the empty text; None for NA, #N/A, N/A,
+            n/a, NaN, nan, NULL, null, None and <NA>.
+        verbose: whether to print a line for each epoch.
 
     Attributes:
-        n_features_in_: columns of X.
-        feature_names_in_: their names, where X is a data frame whose names are all text.
-        n_iter_: epochs that were run.
-        best_epoch_: the one whose weights are kept, from 1.
+        n_features_in_: the number of columns of X.
+        feature_names_in_: the names of the columns, if X is a data frame whose column names are all text.
+        n_iter_: how many epochs were run.
+        best_epoch_: the number, from 1, of the epoch whose weights are kept.
         loss_curve_: the mean loss of each epoch, in the loss function's unit.
-        validation_loss_curve_: that of the validation rows; empty without any.
+        validation_loss_curve_: the mean loss of the validation rows after each epoch; empty without validation rows.
         validation_scores_: minus the root mean squared error of the validation rows after each epoch, in y's unit.
-        network_: a torch module, preprocessing included, in eval mode on the CPU.
-        contract_: what it takes and gives.
+        network_: the trained torch module with its preprocessing, in eval mode on the CPU.
+        contract_: what the network's inputs and outputs mean.
     """
 
     def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
@@ -69,11 +72,11 @@ class ParityRegressor(RegressorMixin, ParityEstimator):  # type: ignore[misc]
 
         Args:
             X: numbers ``[rows, features]``, NaN where a cell is missing, or a data frame.
-            y: the value of each row, ``[rows]``, or of several targets ``[rows, targets]``.
-            sample_weight: of each row in the loss, ``[rows]``; None weighs them alike.
+            y: the value of each row, ``[rows]``; or ``[rows, targets]`` for several targets.
+            sample_weight: the weight of each row in the loss, ``[rows]``; None gives all rows the same weight.
 
         Raises:
-            InputError: something cannot be learned from, or a parameter does not fit; it is a ValueError.
+            InputError: X or y cannot be used for training, or a parameter has a wrong value. It is a ValueError.
         """
         X, values = self._validated(X, y, y_numeric=True, multi_output=True)
         values = np.asarray(values, np.float64)
@@ -92,7 +95,7 @@ class ParityRegressor(RegressorMixin, ParityEstimator):  # type: ignore[misc]
 
         Raises:
             sklearn.exceptions.NotFittedError: `fit` was not called.
-            InputError: the rows are not like those of `fit`; it is a ValueError.
+            InputError: the rows do not have the columns and kinds of those of `fit`. It is a ValueError.
         """
         values: NDArray[np.float32] = self._outputs(X).numpy()
         return values[:, 0] if values.shape[1] == 1 else values

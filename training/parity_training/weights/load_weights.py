@@ -21,11 +21,12 @@ def load_weights(
     strip_prefix: str = "",
     ignore: Sequence[str] = (),
 ) -> tuple[str, ...]:
-    """Load a checkpoint of any usual form into a module, and return what was changed to make it fit.
+    """Load a checkpoint of any usual form into a module, and return notes on what was changed to make it fit.
 
-    Every tensor of the module is loaded, exactly: from half precision into float32, a tied one from its twin. Wrappers'
-    prefixes (``module.``, ``model.``, ``_orig_mod.``) and the entry of a checkpoint that fits are found by themselves;
-    what the module lacks is refused, but for counters and patterns that were named.
+    Every tensor of the module is loaded without rounding. Half precision becomes float32, and a tied tensor may be
+    stored once. The function finds the fitting entry of the checkpoint, and prefixes that wrappers add (``module.``,
+    ``model.``, ``_orig_mod.``). It refuses a tensor of the file that the module does not have, except for counters and
+    for names that match ``ignore``.
 
     >>> import torch
     >>> from parity_training import XORClassifier, load_weights
@@ -38,18 +39,19 @@ def load_weights(
     ddp.ckpt: 4 tensors are bfloat16; read as float32, exactly
 
     Args:
-        module: takes the weights in place.
-        path: a file of torch.save or safetensors, the index of several, or the folder that holds it.
-        key: the entry that holds the state_dict, where several do: ``ema``, ``ema.state_dict``.
-        strip_prefix: taken off every name, where several prefixes fit.
-        ignore: patterns of names that the module may lack, such as ``criterion.*``.
+        module: the module to load the weights into, in place.
+        path: a file of torch.save or safetensors, the index of several such files, or the folder that holds one of
+            these.
+        key: the entry that holds the state_dict, such as ``ema`` or ``ema.state_dict``. Needed only if several fit.
+        strip_prefix: a prefix to remove from every name. Needed only if several prefixes fit.
+        ignore: patterns for tensors of the file that the module does not have, such as ``criterion.*``.
 
     Returns:
-        A line for each thing that was done; none where the file is exactly the module's state_dict.
+        A line for each change; empty if the file is exactly the module's state_dict.
 
     Raises:
-        InputError: the file is missing, damaged or unsafe; or names the first tensor that is missing, not expected, of
-            another shape, or of a dtype whose digits the module's does not hold.
+        InputError: the file is missing, damaged or unsafe. Or a tensor is missing, not expected, of another shape, or
+            of a dtype that the module's dtype would round; the message names the first.
     """
     given, path = Path(path), weights_path(Path(path))
     if isinstance(ignore, str):

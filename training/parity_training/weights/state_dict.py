@@ -16,7 +16,7 @@ from parity_training.weights.weights_file import StateDict
 
 
 def load_state_dict(path: Path, key: str | None = None, strip_prefix: str = "") -> StateDict:
-    """Return the state_dict of a file: text keys, dense tensors.
+    """Load a state_dict from a file, and return it: dense tensors by name.
 
     >>> from pathlib import Path
     >>> import torch
@@ -26,13 +26,14 @@ def load_state_dict(path: Path, key: str | None = None, strip_prefix: str = "") 
     ['linear1.weight', 'linear1.bias', 'linear2.weight', 'linear2.bias']
 
     Args:
-        path: a file of torch.save, or ``.safetensors``, the index of several, or the folder that holds it.
-        key: the entry of a larger checkpoint that holds the state_dict (Lightning: ``state_dict``); of an entry within
-            an entry ``ema.state_dict``.
-        strip_prefix: taken off every name (Lightning: ``model.``, DistributedDataParallel: ``module.``).
+        path: a file of torch.save, a ``.safetensors`` file, the index of several such files, or the folder that holds
+            one of these.
+        key: the entry of a larger checkpoint that holds the state_dict (Lightning: ``state_dict``). For an entry within
+            an entry, write ``ema.state_dict``.
+        strip_prefix: a prefix to remove from every name (Lightning: ``model.``, DistributedDataParallel: ``module.``).
 
     Raises:
-        InputError: the file is missing, unsafe, or holds something else.
+        InputError: the file is missing or unsafe, or does not hold a state_dict.
     """
     loaded = read_weights(path)
     if key is not None:
@@ -59,12 +60,12 @@ def apply_state_dict(module: nn.Module, state_dict: StateDict, where: str) -> No
     True
 
     Args:
-        module: takes them in place.
+        module: the module to load the weights into, in place.
         state_dict: the weights.
-        where: they are from, for errors.
+        where: where the weights are from, for error messages.
 
     Raises:
-        InputError: names the first tensor that is missing, not expected, or of another shape or dtype.
+        InputError: a tensor is missing, not expected, or of another shape or dtype; the message names the first.
     """
     check_state_dict(module, state_dict, where)
     module.load_state_dict(state_dict, strict=True)
@@ -92,15 +93,15 @@ def check_state_dict(module: nn.Module, state_dict: StateDict, where: str) -> No
 
 
 def weights_id(state_dict: Mapping[str, Tensor]) -> str:
-    """Return the identity of weights: sha256 in hexadecimal over their tensors, never over a file.
+    """Return the weights id: a SHA-256, in hexadecimal, of the tensors. It does not depend on the file they are in.
 
     >>> import torch
     >>> from parity_training import weights_id
     >>> weights_id({"w": torch.tensor([1.0, 2.0])})[:16]
     '36561e117ee1e6a5'
 
-    Hashed are, for each tensor in the order of its name: name, dtype and shape as text with a newline each, and
-    the elements' bytes, little-endian, row-major.
+    The hash covers each tensor, sorted by name: its name, dtype and shape as text with a newline after each, then the
+    bytes of its elements, little-endian and row-major.
 
     Args:
         state_dict: dense tensors by name, on any device.

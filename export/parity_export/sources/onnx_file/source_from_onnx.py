@@ -38,20 +38,22 @@ _LONG = 512
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """What the inputs and outputs of an ONNX file mean; the defaults take it from the file.
+    """What the inputs and outputs of an ONNX file mean. What you leave out is taken from the file.
 
     >>> from parity_export import Adoption
     >>> Adoption(inputs=["image: float32[batch, 3, 48, width] in 0..1"]).name is None
     True
 
     Attributes:
-        name: the model's name; the file's without its suffix by default.
-        inputs: specifications of some inputs, named as in the file: sizes that it leaves open, and what they hold.
-        output_spec: what its outputs mean; what its writers say by default, else its own outputs without a meaning.
-        samples: an .npz of real inputs by name.
-        probes: what its dimensions may be, what is compared, and who draws the rows.
-        allow_operators: operators outside of the ONNX standard that are allowed, as ``com.microsoft::Gelu``; a loader
-            has to allow each of them again.
+        name: the model's name; by default the name of the file without its suffix.
+        inputs: specifications of some inputs, by their names in the file: sizes that the file leaves open, and what the
+            inputs may hold.
+        output_spec: what the outputs mean. By default what ultralytics, sklearn-onnx or transformers recorded in the
+            file or beside it, else tensors without a meaning.
+        samples: an .npz file of real inputs, with an array for each input, by its name.
+        probes: which sizes the dimensions may have, what is compared, and who draws the inputs of the comparison.
+        allow_operators: operators outside the ONNX standard to allow, such as ``com.microsoft::Gelu``. Whoever loads
+            the package must allow each of them again.
     """
 
     name: str | None = None
@@ -64,7 +66,7 @@ class Adoption:
 
 @quiet
 def source_from_onnx(path: str | Path, adoption: Adoption | None = None) -> ModelSource:
-    """Return the source of an ONNX file, its own graph evaluated operator by operator as the module.
+    """Return the source of an ONNX file: its module evaluates the file's graph, operator by operator.
 
     >>> import onnx
     >>> from parity_export import source_from_onnx
@@ -74,12 +76,12 @@ def source_from_onnx(path: str | Path, adoption: Adoption | None = None) -> Mode
     ModelSource('relu', GraphModule, tensors, 1 input)
 
     Args:
-        path: of the file.
-        adoption: what a person says of it.
+        path: the ONNX file.
+        adoption: what the file's inputs and outputs mean; None takes it from the file.
 
     Raises:
-        InputError: the file is no ONNX model, holds an operator that is not allowed, draws random numbers, leaves a
-            shape open that nobody says, or takes none of the sizes that are tried.
+        InputError: the file is not an ONNX model, has an operator that is not allowed, draws random numbers, leaves a
+            shape open that ``adoption`` does not specify, or accepts none of the sizes that Parity tries.
     """
     path, adoption = Path(path), adoption or Adoption()
     file = read_onnx_file(path, adoption.allow_operators)
