@@ -76,7 +76,7 @@ def score(
         blank_rows(inputs, refused)
     if errors == "raise":
         chunk.refuse(_with_way_out(refused) if predictor.contract.row_independent else refused)
-    outputs = predictor.run(inputs)
+    outputs = run_accepted(predictor, inputs, refused)
     predictions = prediction_columns(predictor.contract, outputs)
     if outside is not None and out_of_range == "mark":
         predictions.append(PredictionColumn(OUT_OF_RANGE, np.asarray(outside.any(axis=1))))
@@ -93,6 +93,28 @@ def score(
         answers = [answer.keep(kept) for answer in predictions]
         return Scored(chunk.keep(kept), answers, unpredicted[kept], faults, observed)
     return Scored(chunk, predictions, unpredicted, faults, observed)
+
+
+def run_accepted(predictor: Predictor, inputs: Arrays, refused: Refused) -> Arrays:
+    """Return the outputs for a chunk; those of rows that the graph itself refuses, which are added, mean nothing.
+
+    Args:
+        predictor: of the package.
+        inputs: of the chunk; refused rows are blanked.
+        refused: what is wrong with its rows.
+
+    Raises:
+        InputError: the graph refuses the inputs, and that is no row's fault.
+        ConformanceError: the graph predicts a label that is no class of the contract.
+    """
+    try:
+        return predictor.run(inputs)
+    except InputError as error:
+        if error.row is None:
+            raise
+        refused |= {each.row - 1: Refusal(each.problem, each.column) for each in error.of_each_row() if each.row}
+        blank_rows(inputs, refused)
+        return predictor.run(inputs)
 
 
 def _with_way_out(refused: Refused) -> Refused:
