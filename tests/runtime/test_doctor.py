@@ -426,32 +426,3 @@ def test_one_pass_over_the_variance_is_seen_by_its_error() -> None:
     two_passes = Version(version("onnxruntime")) >= Version("1.27")
     assert (normalization_error() < 0.001) is two_passes
     assert {each.name for each in check_core()} >= {"Python", "parity-onnx", "numpy", "click", "onnxruntime"}
-
-
-BASH = """
-eval "$(_PARITY_COMPLETE=bash_source parity)"
-completed() {
-    COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
-    _parity_completion parity
-    echo "${COMPREPLY[@]}"
-}
-completed parity ver
-completed parity ""
-completed parity doctor --
-completed parity train --
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
-def test_bash_completes_commands_and_options_also_where_extras_are_absent(runtime: Installed, tmp_path: Path) -> None:
-    command = tmp_path / "bin" / "parity"
-    command.parent.mkdir()
-    command.write_text(f"#!{runtime.python}\n{MAIN}\n")
-    command.chmod(0o755)
-    path = f"{command.parent}:{os.environ['PATH']}"
-    done = subprocess.run(["bash", "-c", BASH], capture_output=True, text=True, check=True, env={"PATH": path})
-    assert done.stderr == ""
-    verify, commands, options, absent = done.stdout.split("\n")[:4]
-    assert verify == "verify" and options == "--deep --json --help" and absent == ""
-    assert {"train", "export", "predict", "doctor"} <= set(commands.split())
