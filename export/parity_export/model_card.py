@@ -155,6 +155,9 @@ def _compared(contract: ModelContract, report: Report) -> str:
     where = counted(len(report.results), "configuration")
     judge = report.judge.removesuffix(" in float64")
     table = [f"{where} of {backends} against {judge} in float64:", "\n".join(rows), _legend(contract, compared)]
+    if report.beside_jumps():
+        lines = "\n".join(f"- {line}" for line in report.beside_jumps())
+        table.insert(2, f"The largest deviations leave out these values:\n\n{lines}")
     if report.encoder:
         table.append(
             f"What the graph makes of text and dates before its network was compared by itself, with a reference in "

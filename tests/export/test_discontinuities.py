@@ -1,5 +1,7 @@
 """Beside a jump, and where values tie, honest backends answer either side; everywhere else the gate is as strict."""
 
+import json
+
 import numpy as np
 import onnx
 import pytest
@@ -9,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from parity_export import ExportOptions, OutputSpec, assert_parity, export_package, source_from_module
+from parity_export.cli.export import summary
 from parity_export.export_graph import ExportGraph
 from parity_export.gate.monte_carlo_arithmetic import MonteCarloArithmetic
 from parity_export.gate.rounding_envelope import Envelope
@@ -94,6 +97,54 @@ def test_a_wrong_leaf_of_a_forest_is_found() -> None:
     set_weight(model, "gains", lambda gains: gains + np.float32(0.01) * (np.arange(40) == 3)[:, None])
     result = run_gate(ExportGraph(graph.source, OnnxGraph(model.SerializeToString())), effort="quick")
     assert any("of logits (ordinary probes)" in reason for reason in result.report.reasons()), result.report.reasons()
+
+
+class ObliqueStumps(Stumps):
+    """What is compared is a sum, which rounds: a backend may decide otherwise than float64."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.right(x) @ self.gains
+
+    def right(self, x: Tensor) -> Tensor:
+        return (x @ self.gains[:4, :1] + x[:, self.features] > self.thresholds).to(x.dtype)
+
+
+class Votes(ObliqueStumps):
+    """Probabilities as a random forest gives them, which no softmax makes: the mean of what forty trees say."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        right = self.right(x)[..., None]
+        leaves = functional.softmax(self.gains, -1)
+        return (right * leaves + (1 - right) * leaves.flip(-1)).mean(1)
+
+
+@pytest.mark.slow
+def test_a_wrong_share_of_votes_is_found() -> None:
+    """Beside a threshold a probability jumps, which says nothing of how exact the others are."""
+    spec = OutputSpec("multiclass", output="probabilities")
+    source = source_from_module(Votes(), ["x: float32[batch, 4]"], spec, "m")
+    graph = attach_head(trace(source, ExportOptions()))
+    assert run_gate(graph).report.passed
+    other = Votes()
+    other.gains[3, 0] += 0.1
+    wrong = attach_head(trace(source_from_module(other, ["x: float32[batch, 4]"], spec, "m"), ExportOptions()))
+    result = run_gate(ExportGraph(graph.source, wrong.onnx))
+    assert any("of probabilities (ordinary probes)" in reason for reason in result.report.reasons())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("module", "output"), [(ObliqueStumps, "logits"), (Votes, "probabilities")])
+def test_what_a_package_says_of_its_exactness_counts_no_jump(module: type[Stumps], output: str, tmp_path) -> None:
+    """Neither the test vectors, which any runner is held to, nor the largest deviation."""
+    spec = OutputSpec("multiclass", output=output)
+    source = source_from_module(module(), ["x: float32[batch, 4]"], spec, "m")
+    exported = export_package(source, tmp_path / "p", ExportOptions(plots=False))
+    assert json.loads((tmp_path / "p" / "conformance.json").read_text())["ordinary"]["atol"] < 1e-4
+    report = exported.gate_result.report
+    for found in report.differences("probabilities", "ordinary") + report.differences("logits", "ordinary"):
+        assert found.max_abs < 1e-3
+    assert any(found.beside_jumps and found.jump > 0.01 for found in report.differences(output, "ordinary"))
+    assert sum("beside a jump" in line for line in summary(exported)) >= 1
 
 
 @pytest.mark.slow

@@ -27,12 +27,14 @@ class Difference:
         group: of probes, `parity_export.gate.tolerances.groups`.
         compared: how many values were compared (labels, tags and tokens: those whose margin exceeds the tolerance).
         outside: how many lie outside their tolerance (labels, tags and tokens: how many flipped).
-        max_abs: largest absolute deviation, in the output's unit; 0 for labels.
-        max_rel: largest deviation relative to the float64 value.
-        max_ulp: largest deviation in float32 units in the last place of the float64 value.
+        max_abs: largest absolute deviation, in the output's unit; 0 for labels. It counts no value beside a jump.
+        max_rel: largest deviation relative to the float64 value, of the same values.
+        max_ulp: largest deviation in float32 units in the last place of the float64 value, of the same values.
         worst_probe: the row of the probes with the largest deviation, or of the first flip.
         share: the largest part of its tolerance that a value took; 0 for labels and where values must be equal.
         values: how many there were; of an axis of no elements none.
+        beside_jumps: how many lie farther from float64 than their tolerance, as honest evaluations of the module do.
+        jump: the largest absolute deviation of these.
     """
 
     output: str
@@ -45,6 +47,8 @@ class Difference:
     worst_probe: int = 0
     share: float = 0.0
     values: int = 0
+    beside_jumps: int = 0
+    jump: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form; what is not finite becomes null."""
@@ -118,6 +122,8 @@ def _value_difference(
         worst_probe=max(parts, key=lambda part: part.max_abs).worst_probe,
         values=sum(part.values for part in parts),
         share=max(part.share for part in parts),
+        beside_jumps=sum(part.beside_jumps for part in parts),
+        jump=max(part.jump for part in parts),
     )
 
 
@@ -127,7 +133,11 @@ def _piece_difference(
     found, exact = answers[name], expected.float64[name][rows].astype(np.float64)
     compared = _compared(name, group, found, expected, rows)
     beyond = expected.beyond(name, found.astype(np.float64), rows)
+    outside = compared & _outside(name, answers, expected, rows, beyond)
     distance = np.where(compared, _distance(found.astype(np.float64), exact), 0.0)
+    beside = (distance > expected.allowed[name][rows]) & ~outside & expected.beside_jumps(name, rows)
+    jump = float(distance[beside].max(initial=0.0))
+    distance = np.where(beside, 0.0, distance)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         relative = np.where(distance > 0, distance / np.abs(exact), 0.0)
         ulp = np.where(distance > 0, distance / np.spacing(np.abs(exact).astype(np.float32)).astype(np.float64), 0.0)
@@ -136,13 +146,15 @@ def _piece_difference(
         name,
         group,
         compared=int(compared.sum()),
-        outside=int((compared & _outside(name, answers, expected, rows, beyond)).sum()),
+        outside=int(outside.sum()),
         max_abs=float(distance.max(initial=0.0)),
         max_rel=float(relative.max(initial=0.0)),
         max_ulp=float(np.nan_to_num(ulp, nan=np.inf).max(initial=0.0)),
         worst_probe=int(rows[worst]),
         values=compared.size,
         share=_share(beyond, expected.allowed[name][rows], compared),
+        beside_jumps=int(beside.sum()),
+        jump=jump,
     )
 
 
@@ -229,21 +241,29 @@ def _cosine_difference(
 
     Numbers that are off by d at most turn a vector e by an angle whose sine is at most the length of d over that of e.
     """
-    exact = expected.float64[EMBEDDING][rows].astype(np.float64)
-    reach = expected.allowed[EMBEDDING][rows] + expected.envelope.deviation(EMBEDDING, exact, rows)
+    exact, allowed = expected.float64[EMBEDDING][rows].astype(np.float64), expected.allowed[EMBEDDING][rows]
+    reach = allowed + expected.envelope.deviation(EMBEDDING, exact, rows)
     known = expected.comparable[EMBEDDING][rows].all(axis=1) & np.isfinite(found).all(axis=1)
     length = np.linalg.norm(exact, axis=1)
     with np.errstate(all="ignore"):
-        sine = np.minimum(np.linalg.norm(reach, axis=1) / length, 1.0)
-        explained = sine**2 / (1 + np.sqrt(1 - sine**2)) + _COSINE_ROUNDING  # 1 - sqrt(1 - s^2), without cancellation
+        explained = _explained(np.linalg.norm(reach, axis=1) / length)
         apart = _one_less_cosine(found.astype(np.float64), exact)
-    known &= (length > 0) & (sine < 1) & np.isfinite(apart)
-    apart = np.where(known, apart, 0.0)
-    worst = int(apart.argmax())
+        beside = (apart > _explained(np.linalg.norm(allowed, axis=1) / length)) & (apart <= explained)
+    known &= (length > 0) & (explained < 1) & np.isfinite(apart)
+    apart, beside = np.where(known, apart, 0.0), known & beside
     outside = int((known & (apart > explained)).sum())
     share = float(np.divide(apart, explained, out=np.zeros_like(apart), where=known).max(initial=0.0))
-    return Difference(COSINE, group, int(known.sum()), outside, float(apart[worst]), worst_probe=int(rows[worst]),
-                      share=share, values=len(rows))  # fmt: skip
+    plain = np.where(beside, 0.0, apart)
+    worst = int(plain.argmax())
+    return Difference(COSINE, group, int(known.sum()), outside, float(plain[worst]), worst_probe=int(rows[worst]),
+                      share=share, values=len(rows), beside_jumps=int(beside.sum()),
+                      jump=float(apart[beside].max(initial=0.0)))  # fmt: skip
+
+
+def _explained(sine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what a vector that is turned by an angle of some sine has less than 1 for a cosine; 1 from a sine of 1."""
+    sine = np.minimum(sine, 1.0)
+    return np.asarray(sine**2 / (1 + np.sqrt(1 - sine**2)) + _COSINE_ROUNDING)  # 1 - sqrt(1 - s^2), no cancellation
 
 
 _COSINE_ROUNDING = 1e-15  # float64's own

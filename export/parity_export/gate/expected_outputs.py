@@ -12,13 +12,12 @@ from parity_export.gate.jumps import drawn
 from parity_export.gate.probability_tolerance import relative_tolerance
 from parity_export.gate.probes import Probes
 from parity_export.gate.rounding_envelope import Envelope
-from parity_export.gate.tolerances import FAR, FAR_RTOL, TORCH_TESTING, Deviations, floors, groups, tolerance_of
+from parity_export.gate.tolerances import FAR, FAR_RTOL, TINY, TORCH_TESTING, Deviations, floors, groups, tolerance_of
 from parity_runtime import ModelContract, Tolerance
 from parity_runtime.contract import EMBEDDING, LOGITS, PROBABILITIES
 from parity_runtime.inference.input_validation import Arrays
 
 _UNIT = 1e-6  # a sum of a thousand float64 squares, and a norm that is guarded by an epsilon, stay far below
-_TINY = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True)
@@ -101,12 +100,20 @@ class ExpectedOutputs:
 
     def _settled(self) -> NDArray[np.bool_]:
         settled = np.ones(len(self.probes), bool)
-        for name, exact in self.float64.items():
+        for name in self.float64:
             if name == self.contract.decision:
                 continue
-            apart = self.envelope.deviation(name, exact.astype(np.float64)) > self.allowed[name]
-            settled &= ~by_row(apart).any(axis=1)
+            settled &= ~by_row(self.beside_jumps(name)).any(axis=1)
         return settled
+
+    def beside_jumps(self, name: str, rows: NDArray[np.int64] | None = None) -> NDArray[np.bool_]:
+        """Return of which values honest evaluations lie farther from float64 than is allowed, of some rows or of all.
+
+        The module jumps there, or is too steep for float32: such a value tells nothing of how exact a backend is.
+        """
+        exact, allowed = self.float64[name], self.allowed[name]
+        exact, allowed = (exact, allowed) if rows is None else (exact[rows], allowed[rows])
+        return np.asarray(self.envelope.deviation(name, exact.astype(np.float64), rows) > allowed)
 
     def beyond(self, name: str, found: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return how far answers lie outside of the envelope and the exact value; 0 within.
@@ -172,17 +179,18 @@ class ExpectedOutputs:
         logits = np.where(np.isneginf(self.float64[LOGITS]), 0.0, logits)  # what is masked is so whatever rounds
         if self.explained:
             return relative_tolerance(exact, logits, sigmoid=sigmoid)
-        own, allowed = self.envelope.deviation(PROBABILITIES, exact), np.zeros(exact.shape)
+        allowed = np.zeros(exact.shape)
         for rows in groups(self.probes).values():
-            allowed[rows] = relative_tolerance(exact[rows], logits[rows], own[rows], sigmoid=sigmoid)
+            own = self.deviations(PROBABILITIES, rows).parts()
+            allowed[rows] = relative_tolerance(exact[rows], logits[rows], own, sigmoid=sigmoid)
         return allowed
 
     def _tolerance(self, name: str, group: str, rows: NDArray[np.bool_]) -> Tolerance:
         if self.follows_logits(name):
             exact = self.float64[name][rows]
             with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-                relative = np.where(exact > _TINY, (self.allowed[name][rows] - _TINY) / exact, 0.0)
-            return Tolerance(_finite_max(relative), _TINY, 0.0, "a part of each probability, explained by the logits'")
+                relative = np.where(exact > TINY, (self.allowed[name][rows] - TINY) / exact, 0.0)
+            return Tolerance(_finite_max(relative), TINY, 0.0, "a part of each probability, explained by the logits'")
         largest = _finite_max(self._floors[name, group]) if rows.any() else 0.0
         return tolerance_of(largest, self._dtypes[name], self.given, far=group in FAR)
 

@@ -11,6 +11,9 @@ LEAST = 1e-3
 BEYOND = 1000.0
 """A jump deviates by more than this times what most values do."""
 
+ROUNDED = BEYOND * 2.0**-24
+"""Of a column's scale: what deviates by less may have lost its digits in a difference of float32 numbers."""
+
 _MOST = 0.9  # of the values
 
 
@@ -23,7 +26,9 @@ def drawn(probes: Probes) -> NDArray[np.bool_]:
     return ~np.isin(probes.kinds, (BOUNDARY, ADVERSARIAL))
 
 
-def jumps(relative: NDArray[np.float64], own: NDArray[np.float64], telling: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def jumps(
+    relative: NDArray[np.float64], own: NDArray[np.float64], telling: NDArray[np.bool_], least: float = LEAST
+) -> NDArray[np.bool_]:
     """Return which deviations are large where those of most drawn rows are a thousand times smaller.
 
     Where moved inputs jump in more than a tenth of the drawn rows as well (a floor of whole numbers), torch's own
@@ -33,11 +38,12 @@ def jumps(relative: NDArray[np.float64], own: NDArray[np.float64], telling: NDAr
         relative: the largest deviations of the honest evaluations, of the scale of their columns ``[values, columns]``.
         own: those of torch's own float32 answers, the same shape.
         telling: which values belong to drawn rows ``[values]``.
+        least: what deviates by less is no jump.
     """
     usual = _usual(relative, telling)
     if usual > LEAST:
         usual = min(usual, _usual(own, telling))
-    return np.asarray(relative > max(LEAST, BEYOND * usual))
+    return np.asarray(relative > max(least, BEYOND * usual))
 
 
 def _usual(relative: NDArray[np.float64], telling: NDArray[np.bool_]) -> float:

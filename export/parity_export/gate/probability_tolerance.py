@@ -3,12 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.gate.tolerances import FACTOR
+from parity_export.gate.tolerances import FACTOR, TINY
 
 U = 2.0**-24
 """The unit roundoff of float32."""
-
-_TINY = float(np.finfo(np.float32).tiny)
 
 _ROUNDINGS = 16
 """Of exp, a sum, a quotient and a reciprocal, each exact to two units in the last place, with some to spare."""
@@ -30,8 +28,8 @@ def relative_tolerance(
     Args:
         exact: ``[rows, ..., classes]``.
         logits: allowed deviation of each logit ``[rows, ..., k]``, k = 1 for two classes with one logit.
-        own: largest deviation of honest evaluations, of the shape of ``exact``, for a module whose probabilities do not
-            come from the logits.
+        own: largest deviation of honest evaluations, a part of each probability, of the shape of ``exact``, for a
+            module whose probabilities do not come from the logits.
         sigmoid: each probability is the sigmoid of one logit; else they are the softmax of all.
     """
     one_logit = logits.shape[-1] == 1 and exact.shape[-1] == 2
@@ -42,9 +40,9 @@ def relative_tolerance(
             reach = logits + np.maximum(shifted, 0.0)
         relative = np.expm1(reach) + (_ROUNDINGS + exact.shape[-1]) * U
         if own is not None:
-            honest = np.where(exact > _TINY, own / exact, 0.0).max(axis=tuple(range(exact.ndim - 1)), initial=0.0)
+            honest = np.where(exact > TINY, own, 0.0).max(axis=tuple(range(exact.ndim - 1)), initial=0.0)
             relative = np.maximum(relative, FACTOR * honest)
-        allowed = np.where(exact > 0, relative * exact, 0.0) + _TINY
+        allowed = np.where(exact > 0, relative * exact, 0.0) + TINY
         if own is not None and one_logit:
             allowed[:, 0] += 4 * U  # made of the other class's probability: float32 holds numbers near 1 to 2^-24
     return np.asarray(np.minimum(np.nan_to_num(allowed, nan=1.0, posinf=1.0), 1.0))
@@ -72,5 +70,5 @@ def unexplained(
         exact = np.exp(below)
         exact = exact / exact.sum(axis=-1, keepdims=True)
         reach = (_ROUNDINGS + z.shape[-1] + 2 * np.abs(below).max(axis=-1, keepdims=True)) * U
-        apart = np.abs(probabilities - exact) > reach * exact + _TINY
+        apart = np.abs(probabilities - exact) > reach * exact + TINY
     return np.asarray(apart & np.isfinite(z).all(axis=-1, keepdims=True))

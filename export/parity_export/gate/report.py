@@ -76,6 +76,17 @@ class Report:
                 found[one.output] = max(found.get(one.output, 0.0), one.max_abs)
         return found
 
+    def beside_jumps(self) -> list[str]:
+        """Return a line for each output with values beside a jump of the module, which the tolerance does not hold."""
+        found: dict[str, list[Difference]] = {}
+        for one in (one for result in self.results for one in result.differences if one.beside_jumps):
+            found.setdefault(one.output, []).append(one)
+        return [
+            f"{name} beside a jump of the module, where its float32 answers differ from float64 as well: "
+            f"{counted(sum(one.beside_jumps for one in some), 'value')}, by up to {max(one.jump for one in some):.3g}"
+            for name, some in found.items()
+        ]
+
     @property
     def passed(self) -> bool:
         """Whether the graph answers as the module does."""

@@ -8,7 +8,8 @@ from parity_export.gate.backend_result import BackendResult
 from parity_export.gate.backends import Backend
 from parity_export.gate.comparison import Difference
 
-_FIGURES = ("max_abs", "max_rel", "max_ulp", "share")
+_FIGURES = ("max_abs", "max_rel", "max_ulp", "share", "jump")
+_COUNTS = ("values", "compared", "outside", "beside_jumps")
 
 Found = tuple[BackendResult, Difference]
 
@@ -45,7 +46,7 @@ def dimensions(results: Iterable[BackendResult]) -> list[dict[str, int]]:
 
 
 def _row(results: list[Found]) -> dict[str, Any]:
-    counts = {name: sum(getattr(found, name) for _, found in results) for name in ("values", "compared", "outside")}
+    counts = {name: sum(getattr(found, name) for _, found in results) for name in _COUNTS}
     row = counts | {"outside_at": _place(results, "outside")}
     for figure in _FIGURES:
         largest = max(_size(found, figure) for _, found in results)

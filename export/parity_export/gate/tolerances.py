@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from parity_export.gate.jumps import jumps
+from parity_export.gate.jumps import LEAST, ROUNDED, jumps
 from parity_export.gate.probes import CALENDAR, EXTREME, GAUSSIAN, LARGE, SMALL, SPECIAL, SUBNORMAL, Probes
 from parity_runtime import ParityRefusedError, Tolerance
 from parity_runtime.arguments import argument
@@ -41,6 +41,9 @@ _KINDS = {
     "special": (SPECIAL, SUBNORMAL),
     "extreme": (EXTREME,),
 }
+TINY = float(np.finfo(np.float32).tiny)
+"""The smallest normal float32: a smaller one may be answered with 0."""
+
 _LARGEST = float(np.finfo(np.float32).max)  # beyond it nothing is compared, and a square overflows
 _TELLING = 0.25  # of the rows: a column with fewer numbers that are not zero has no scale of its own
 _BUCKET = 4.0  # columns whose scales differ by less share one
@@ -68,11 +71,20 @@ class Deviations:
     own: NDArray[np.float64]
     drawn: NDArray[np.bool_]
 
-    def jumps(self) -> NDArray[np.bool_]:
-        """Return which deviations are no rounding ``[values, columns]``."""
+    def jumps(self, least: float = LEAST) -> NDArray[np.bool_]:
+        """Return which deviations are no rounding ``[values, columns]``: none below ``least`` of a column's scale."""
         scale = _scales(_matrix(self.exact))
         largest, own = (_relative(_matrix(array), scale) for array in (self.largest, self.own))
-        return jumps(largest, own, np.repeat(self.drawn, len(largest) // max(1, len(self.drawn))))
+        return self._jumps(largest, own, least)
+
+    def parts(self) -> NDArray[np.float64]:
+        """Return the largest deviations as parts of the exact answers, of their shape; 0 of a jump and of a zero."""
+        largest, own = (_matrix(_part(array, self.exact)) for array in (self.largest, self.own))
+        jumping = self._jumps(largest, own, LEAST) & self.jumps(ROUNDED)
+        return np.asarray(np.where(jumping, 0.0, largest).reshape(self.exact.shape))
+
+    def _jumps(self, largest: NDArray[np.float64], own: NDArray[np.float64], least: float) -> NDArray[np.bool_]:
+        return jumps(largest, own, np.repeat(self.drawn, len(largest) // max(1, len(self.drawn))), least)
 
 
 def floors(group: str, deviations: Deviations) -> NDArray[np.float64]:
@@ -124,6 +136,11 @@ def _matrix(array: NDArray[np.float64]) -> NDArray[np.float64]:
     columns = array.shape[-1] if array.ndim > 1 else 1
     matrix = array.astype(np.float64).reshape(math.prod(array.shape) // max(1, columns), columns)
     return np.asarray(np.where(np.abs(matrix) <= _LARGEST, matrix, 0.0))  # NaN is neither
+
+
+def _part(deviation: NDArray[np.float64], exact: NDArray[np.float64]) -> NDArray[np.float64]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(np.divide(deviation, exact, out=np.zeros_like(deviation), where=exact > TINY))
 
 
 def _relative(columns: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -140,6 +140,7 @@ def parity_of(facts: Facts) -> list[dict[str, Any]]:
             "compared": row["compared"],
             "outside": row["outside"],
             "max_abs": "-" if row["max_abs"] is None else short(float(row["max_abs"])),
+            "jump": short(float(row["jump"])) if row.get("jump") else None,
         }
         for row in facts.parity.get("summary", [])
     ]
