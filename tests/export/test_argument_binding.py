@@ -225,6 +225,24 @@ def test_a_refused_file_says_that_its_inputs_were_taken_by_position(parity, file
     assert "my_kinds as ids, my_ids as mask" in told.err, told
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("child", ["code", "graph", "recompile"])
+def test_a_child_may_have_the_name_of_what_torch_s_own_modules_have(child: str, tmp_path: Path) -> None:
+    class Child(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.add_module(child, nn.Linear(3, 4))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return getattr(self, child)(x) + getattr(self, child).weight.sum()
+
+    module = Child().eval()
+    found, inputs, notes = answer(module, ("x",), tmp_path / "p")
+    np.testing.assert_allclose(found, module(torch.from_numpy(inputs["x"])).detach(), atol=1e-4)
+    graph = onnx.load(tmp_path / "p" / "model.onnx").graph
+    assert {f"{child}.weight", f"{child}.bias"} <= {tensor.name for tensor in graph.initializer} and not notes
+
+
 class Warned(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         warnings.warn("once is enough", UserWarning, stacklevel=2)
