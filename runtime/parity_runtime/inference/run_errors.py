@@ -87,13 +87,11 @@ class RunErrors:
         found = _INDEX.search(str(error))
         if found is None:
             return ""
-        holding = [
-            (spec, [int(place) for place in np.argwhere(arrays[spec.name] == int(found[1]))[0]])
-            for spec in self._contract.inputs
-            if spec.name in arrays
-            and arrays[spec.name].dtype.kind in "iu"
-            and (arrays[spec.name] == int(found[1])).any()
-        ]
+        holding = []
+        for spec in self._contract.inputs:
+            if spec.name in arrays and arrays[spec.name].dtype.kind in "iu":
+                places = np.argwhere(arrays[spec.name] == int(found[1]))
+                holding += [(spec, place) for place in places[:1].tolist()]
         if not holding:
             return ""
         told = " and ".join(f"input {spec.name!r} holds {found[1]} at {place}" for spec, place in holding)
