@@ -132,6 +132,9 @@ def test_commands_name_the_file_and_the_row(packages: dict[str, Path], parity: A
     for arguments in (("predict",), ("evaluate", "--target", "true")):
         told = parity(arguments[0], packages["codes"], table, *arguments[1:])
         assert (told.code, told.err) == (1, f"parity: {table}, row 2: {LOOKED_UP}\n")
+    table.write_text("code,size\n50,0\n-7,1\n")
+    assert parity("predict", packages["codes"], table, "--errors", "skip").out.count("\n") == 1  # the header
+    table.write_text("code,size\n1,0\n50,0\n,1\n2,0\n")
     skipped = parity("predict", packages["codes"], table, "--errors", "skip")
     assert skipped.code == 0 and len(skipped.out.splitlines()) == 3 and LOOKED_UP in skipped.err
 

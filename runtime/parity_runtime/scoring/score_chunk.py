@@ -112,9 +112,21 @@ def run_accepted(predictor: Predictor, inputs: Arrays, refused: Refused) -> Arra
     except InputError as error:
         if error.row is None:
             raise
-        refused |= {each.row - 1: Refusal(each.problem, each.column) for each in error.of_each_row() if each.row}
-        blank_rows(inputs, refused)
+        for fault in error.of_each_row():
+            refused.setdefault(fault.row - 1, Refusal(fault.problem, fault.column))  # type: ignore[operator] # it has one
+        _cover(inputs, refused)
         return predictor.run(inputs)
+
+
+def _cover(inputs: Arrays, refused: Refused) -> None:
+    """Put the cells of a row that the graph takes in place of those of refused rows."""
+    rows = len(next(iter(inputs.values())))
+    accepted = next((row for row in range(rows) if row not in refused), None)
+    if accepted is None:
+        blank_rows(inputs, refused)
+        return
+    for array in inputs.values():
+        array[list(refused)] = array[accepted]
 
 
 def _with_way_out(refused: Refused) -> Refused:
