@@ -22,8 +22,10 @@ import mlflow
 import pandas as pd
 from mlflow.pyfunc.scoring_server import predictions_to_json
 
+import parity_runtime.mlflow
 from parity_runtime import DigestError, InputError, Predictor, UncheckedModelWarning
 from parity_runtime.mlflow import log_model, signature
+from tests.documented import faults_of, faults_of_names
 from tests.end_to_end.guide import blocks
 from tests.runtime.external_weights import externalize
 
@@ -33,6 +35,16 @@ PARCELS = {"weight": [1.0, None], "city": ["Bern", None], "carrier": [7, None], 
            "sent": ["2024-01-02", None]}  # fmt: skip
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own advice
+
+
+def test_what_the_public_names_take_give_and_raise_is_documented() -> None:
+    assert list(faults_of_names(parity_runtime.mlflow)) == []
+    found = [
+        fault for name in parity_runtime.mlflow.__all__ for fault in faults_of(getattr(parity_runtime.mlflow, name))
+    ]
+    # MLflow reads the hints of these methods as a schema, so that they have none, not even that of no answer.
+    of_hints = (" no type", " the type that it returns", ".load_context does not say what it returns")
+    assert [fault for fault in found if not (fault.startswith("ParityModel.") and fault.endswith(of_hints))] == []
 
 
 @pytest.fixture(scope="module")

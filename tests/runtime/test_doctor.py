@@ -57,14 +57,18 @@ class Installed:
         folder.mkdir(exist_ok=True)
         (folder / "METADATA").write_text(text)
 
-    def doctor(self, *arguments: str, code: int) -> dict[str, dict[str, Any]]:
+    def doctor(self, *arguments: str, code: int, flags: str = "-b", **variables: str) -> dict[str, dict[str, Any]]:
         """Return the findings by their names, after checking how the command ends."""
-        command = [self.python, "-c", MAIN, "doctor", "--json", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=ALONE)
-        assert (done.returncode, done.stderr) == (code, ""), done
-        told = json.loads(done.stdout)
-        assert told["works"] is (code == 0)
-        return {f"{each['area']} {each['name']}": each for each in told["findings"]}
+        command = [self.python, flags, "-c", MAIN, "doctor", "--json", *arguments]
+        return findings(command, code, variables)
+
+
+def findings(command: list[Any], code: int, variables: dict[str, str]) -> dict[str, dict[str, Any]]:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=ALONE | variables)
+    assert (done.returncode, done.stderr) == (code, ""), done
+    told = json.loads(done.stdout)
+    assert told["works"] is (code == 0)
+    return {f"{each['area']} {each['name']}": each for each in told["findings"]}
 
 
 @pytest.fixture
@@ -166,6 +170,59 @@ def test_what_is_broken_is_named_and_not_onnxruntime_in_its_place(runtime: Insta
         (runtime.packages / "numpy.py").write_text(code)
         found = runtime.doctor(code=1)["providers cpu"]
         assert found["found"].startswith(words) and f"numpy=={version('numpy')}" in found["remedy"], found
+    (runtime.packages / "numpy.py").unlink()
+    (runtime.packages / "numpy").mkdir()  # what an uninstallation may leave
+    found = runtime.doctor(code=1)["providers cpu"]
+    assert found["found"].startswith("numpy cannot be imp") and f"numpy=={version('numpy')}" in found["remedy"], found
+
+
+@pytest.mark.slow
+def test_a_damaged_onnxruntime_is_broken_and_not_absent_and_of_two_wheels_one_is_kept(tmp_path: Path) -> None:
+    installed = Installed(tmp_path / "venv", "numpy", "click")
+    installed.metadata("onnxruntime")
+    (installed.packages / "onnxruntime").mkdir()
+    (installed.packages / "onnxruntime" / "__init__.py").write_text("import onnxruntime.capi")
+    found = installed.doctor(code=1)["providers cpu"]
+    assert found["found"].startswith("onnxruntime is broken (No module named 'onnxruntime.capi')"), found
+    assert f"onnxruntime=={version('onnxruntime')}" in found["remedy"]
+    installed.metadata("onnxruntime", Name="onnxruntime-gpu")
+    told = installed.doctor(code=1)
+    assert told["providers cpu"]["remedy"] == told["core onnxruntime"]["remedy"] != ""
+    assert "uninstall" in told["core onnxruntime"]["remedy"]
+
+
+@pytest.mark.slow
+def test_what_pythonpath_hides_is_told_unless_python_ignores_it(runtime: Installed, tmp_path: Path) -> None:
+    for name in ("numpy", "onnxruntime"):
+        folder = tmp_path / f"hides-{name}"
+        folder.mkdir()
+        (folder / f"{name}.py").write_text("0 / 0")
+        found = runtime.doctor(code=1, PYTHONPATH=f"/absent:{folder}")["providers cpu"]
+        assert f"{folder}, which PYTHONPATH names, hides the installed one" in found["found"], found
+        assert found["remedy"] == "unset PYTHONPATH"
+        assert runtime.doctor(code=0, flags="-I", PYTHONPATH=str(folder))["providers cpu"]["level"] == "ok"
+
+
+SYSTEM = Path("/usr/bin/python3")
+MANAGED = """import sys, sysconfig, pathlib
+print(sys.version_info >= (3, 11) and (pathlib.Path(sysconfig.get_path("stdlib")) / "EXTERNALLY-MANAGED").is_file())"""
+
+
+@pytest.mark.slow
+def test_where_the_system_manages_python_the_lines_that_mend_make_an_environment(tmp_path: Path) -> None:
+    if not SYSTEM.exists() or "True" not in subprocess.check_output([SYSTEM, "-c", MANAGED], text=True):
+        pytest.skip(f"{SYSTEM} is not managed by its system")
+    libraries = Installed(tmp_path / "venv", "click").packages
+    path = f"{RUNTIME}:{libraries}"
+    found = findings([SYSTEM, "-c", MAIN, "doctor", "--json"], 1, {"PYTHONPATH": path})
+    assert "managed by its system" in found["core Python"]["found"]
+    remedy = found["core onnxruntime"]["remedy"]
+    make, _, install = remedy.partition(" && ")
+    assert shlex.split(install)[-1].startswith("onnxruntime") and str(RUNTIME.parent) in shlex.split(install)
+    lists = f"{install.partition(' install ')[0]} list"  # what it installs comes over a network
+    done = subprocess.run(["sh", "-c", f"{make} && {lists}"], cwd=tmp_path, env=ALONE, capture_output=True, check=False)
+    no_venv = b"ensurepip is not available" in done.stdout
+    assert done.returncode == 0 or no_venv, done
 
 
 @pytest.mark.slow
@@ -369,32 +426,3 @@ def test_one_pass_over_the_variance_is_seen_by_its_error() -> None:
     two_passes = Version(version("onnxruntime")) >= Version("1.27")
     assert (normalization_error() < 0.001) is two_passes
     assert {each.name for each in check_core()} >= {"Python", "parity-onnx", "numpy", "click", "onnxruntime"}
-
-
-BASH = """
-eval "$(_PARITY_COMPLETE=bash_source parity)"
-completed() {
-    COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
-    _parity_completion parity
-    echo "${COMPREPLY[@]}"
-}
-completed parity ver
-completed parity ""
-completed parity doctor --
-completed parity train --
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
-def test_bash_completes_commands_and_options_also_where_extras_are_absent(runtime: Installed, tmp_path: Path) -> None:
-    command = tmp_path / "bin" / "parity"
-    command.parent.mkdir()
-    command.write_text(f"#!{runtime.python}\n{MAIN}\n")
-    command.chmod(0o755)
-    path = f"{command.parent}:{os.environ['PATH']}"
-    done = subprocess.run(["bash", "-c", BASH], capture_output=True, text=True, check=True, env={"PATH": path})
-    assert done.stderr == ""
-    verify, commands, options, absent = done.stdout.split("\n")[:4]
-    assert verify == "verify" and options == "--deep --json --help" and absent == ""
-    assert {"train", "export", "predict", "doctor"} <= set(commands.split())

@@ -181,6 +181,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(arguments: list[str] | None) -> int:
     warnings.showwarning = _show_warning
+    if os.environ.get("_PARITY_COMPLETE", "").startswith("fish"):
+        from parity_runtime.cli.fish_completion import show_whole_descriptions  # noqa: PLC0415 -- a shell's alone
+
+        show_whole_descriptions()
     try:
         result: Any = parity.main(arguments, prog_name="parity", standalone_mode=False)
     except click.ClickException as error:

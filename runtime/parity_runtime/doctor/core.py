@@ -9,17 +9,17 @@ from pathlib import Path
 
 from parity_runtime.doctor.finding import Finding
 from parity_runtime.doctor.machine import shows_gpu
-from parity_runtime.doctor.pip_commands import pip_install, pip_uninstall
+from parity_runtime.doctor.pip_commands import ENVIRONMENT, NAME, checkout, is_managed, pip_install, pip_replace
 from parity_runtime.doctor.requirement import Requirement, installed_version
 from parity_runtime.version import __version__
 
-_NAME = "parity-onnx"
-_RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
+RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
+"""The wheels of onnxruntime, of which one may be installed."""
 
 
 def own_distribution() -> Distribution | None:
     """Return what is installed of Parity; None where its code runs from a folder, or its metadata cannot be read."""
-    return distribution(_NAME) if installed_version(_NAME) else None
+    return distribution(NAME) if installed_version(NAME) else None
 
 
 def own_requirements() -> list[Requirement]:
@@ -42,6 +42,10 @@ def check_core() -> Iterator[Finding]:
 
 def _python(requirement: Requirement) -> Finding:
     found = f"{platform.python_version()}{_told(requirement)}, {sys.executable}"
+    if is_managed():
+        found += (
+            f"; managed by its system, pip installs nothing into it: what mends makes {ENVIRONMENT}, an environment"
+        )
     fits = requirement.allows(platform.python_version())
     return Finding("core", "Python", "ok" if fits else "error", found)
 
@@ -52,21 +56,17 @@ def _told(requirement: Requirement) -> str:
 
 def _runtimes() -> list[Requirement]:
     known = {each.name: each for each in own_requirements()}
-    return [known.get(name) or Requirement.parse(name) for name in _RUNTIMES]
+    return [known.get(name) or Requirement.parse(name) for name in RUNTIMES]
 
 
 def _own(own: Distribution | None) -> Finding:
     place = f"{__version__}, {Path(__file__).parent.parent}"
     if own is not None and own.version == __version__:
-        return Finding("core", _NAME, "ok", place)
+        return Finding("core", NAME, "ok", place)
     there = "none" if own is None else f"that of {own.version}"
     told = f"{place}; the metadata installed is {there}: which extras and versions this code needs is unknown"
-    checkout = Path(__file__).parents[3]
-    return Finding("core", _NAME, "warning", told, pip_install([f"{checkout}[cpu]"]) if _is_checkout(checkout) else "")
-
-
-def _is_checkout(folder: Path) -> bool:
-    return (folder / "pyproject.toml").is_file() and (folder / "runtime").is_dir()
+    folder = checkout()
+    return Finding("core", NAME, "warning", told, pip_install([f"{folder}[cpu]"]) if folder else "")
 
 
 def _needed(requirement: Requirement) -> Finding:
@@ -79,14 +79,18 @@ def _needed(requirement: Requirement) -> Finding:
 def _runtime(installed: dict[str, str]) -> Finding:
     """Return the finding of onnxruntime's wheels, of which there must be one."""
     if not installed and importlib.util.find_spec("onnxruntime"):
-        return Finding("core", "onnxruntime", "ok", f"from another wheel than {' or '.join(_RUNTIMES)}")
+        return Finding("core", "onnxruntime", "ok", f"from another wheel than {' or '.join(RUNTIMES)}")
     if not installed:
         found = "not installed: no package can be opened for predictions"
         return Finding("core", "onnxruntime", "error", found, pip_install([str(_runtimes()[0])]))
     if len(installed) > 1:
         both = " and ".join(f"{name} {found}" for name, found in installed.items())
         found = f"{both} are both installed and overwrite each other's files"
-        remedy = f"{pip_uninstall(_RUNTIMES)} && {pip_install([str(_runtimes()[shows_gpu()])])}"
-        return Finding("core", "onnxruntime", "warning", found, remedy)
+        return Finding("core", "onnxruntime", "warning", found, keep_one_runtime())
     (name,) = installed
     return _needed(next(each for each in _runtimes() if each.name == name))
+
+
+def keep_one_runtime() -> str:
+    """Return the command that leaves one of onnxruntime's wheels: the one for this machine."""
+    return pip_replace(RUNTIMES, [str(_runtimes()[shows_gpu()])])

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 
 from parity_runtime.doctor.finding import Finding
-from parity_runtime.doctor.own_process import QUIET, TELL, found_by
+from parity_runtime.doctor.own_process import PYTHON, QUIET, TELL, found_by
 
 _COMPUTE = ("onnxruntime", "torch", "sklearn")
 _SECONDS = 120.0
@@ -33,7 +33,7 @@ def check_openmp() -> Iterator[Finding]:
     there = [name for name in _COMPUTE if importlib.util.find_spec(name)]
     if sys.platform != "linux" or len(there) < 2:
         return
-    found = found_by([sys.executable, "-P", "-c", TELL + _LOADED, *there], _SECONDS, QUIET)
+    found = found_by([*PYTHON, "-c", TELL + _LOADED, *there], _SECONDS, QUIET)
     together = f"{', '.join(there)} in one process"
     if isinstance(found, str):
         yield Finding("machine", "OpenMP", "warning", f"{together} {found}")

@@ -8,6 +8,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+PYTHON = [
+    sys.executable, "-P", *["-E"] * sys.flags.ignore_environment, *["-s"] * sys.flags.no_user_site,
+]  # fmt: skip
+"""The command of this Python that finds the modules which this process finds, but for those of a script's folder."""
+
 MARK = "parity-found "
 """What stands before the JSON object: libraries print lines of JSON as well."""
 
@@ -61,7 +66,7 @@ def failed_imports(modules: Sequence[str], seconds: float = 120.0) -> dict[str, 
         modules: their names, in this order.
         seconds: that they may take together; torch from a slow disk takes a minute.
     """
-    return found_by([sys.executable, "-P", "-c", TELL + _IMPORT, *modules], seconds, QUIET)
+    return found_by([*PYTHON, "-c", TELL + _IMPORT, *modules], seconds, QUIET)
 
 
 _IMPORT = """

@@ -1,18 +1,19 @@
 """Which of onnxruntime's execution providers really run, and answer right."""
 
 import os
-import sys
 from collections.abc import Iterator
 from typing import Any
 
+from parity_runtime.doctor.core import RUNTIMES, keep_one_runtime
 from parity_runtime.doctor.finding import Finding
 from parity_runtime.doctor.machine import shows_gpu
-from parity_runtime.doctor.own_process import QUIET, failed_imports, found_by
-from parity_runtime.doctor.pip_commands import pip_install, pip_reinstall, pip_uninstall
-from parity_runtime.doctor.requirement import installed_version
+from parity_runtime.doctor.own_process import PYTHON, QUIET, failed_imports, found_by
+from parity_runtime.doctor.pip_commands import pip_install, pip_reinstall, pip_replace
+from parity_runtime.doctor.requirement import hiding_folder, installed_version
 
 _SECONDS = 120.0  # CUDA's first start may compile kernels
 _GPU_WHEEL = "onnxruntime-gpu"
+_DEEP_IN_NUMPY = "numpy.typing"  # numpy alone may be a folder without files
 _MOST_NORMALIZATION_ERROR = 0.01
 _TWO_PASSES = "onnxruntime>=1.27"  # docs/explanation/proof.md, normalization
 _CUDA = "CUDAExecutionProvider"
@@ -37,38 +38,52 @@ def check_providers() -> Iterator[Finding]:
 
 
 def _probe(provider: str) -> dict[str, Any] | str:
-    command = [sys.executable, "-P", "-m", "parity_runtime.doctor.probe", provider]
+    command = [*PYTHON, "-m", "parity_runtime.doctor.probe", provider]
     return found_by(command, _SECONDS, QUIET)
 
 
 def _numpy_failed() -> Finding | None:
     """Return the finding of a numpy that cannot be imported, whose fault is none of onnxruntime's."""
-    told = failed_imports(["numpy"])
+    told = failed_imports([_DEEP_IN_NUMPY])
     if not told:
         return None
-    found = f"importing numpy {told}" if isinstance(told, str) else f"numpy cannot be imported ({told['numpy']})"
-    return Finding("providers", "cpu", "error", found, _reinstall("numpy"))
+    found = f"importing numpy {told}" if isinstance(told, str) else f"numpy cannot be imported ({told[_DEEP_IN_NUMPY]})"
+    return Finding("providers", "cpu", "error", f"{found}{_told_hidden('numpy')}", _mend("numpy"))
 
 
 def _answered(provider: str, found: dict[str, Any] | str, level: Any) -> Finding:
     if isinstance(found, str):
-        return Finding("providers", provider, level, f"onnxruntime {found}", _reinstall(_wheel(provider)))
+        told = f"onnxruntime {found}{_told_hidden('onnxruntime')}"
+        return Finding("providers", provider, level, told, _mend("onnxruntime", provider))
     if "error" in found:
         cause = f" ({found['cause']})" if found["cause"] else ""
         # Wheels of onnxruntime bring neither a driver nor CUDA, nor Parity's own files.
-        remedy = "" if cause or found["own_files"] else _reinstall(_wheel(provider))
-        return Finding("providers", provider, level, f"{found['error']}{cause}", remedy)
+        if cause or found["own_files"]:
+            return Finding("providers", provider, level, f"{found['error']}{cause}")
+        told = f"{found['error']}{_told_hidden('onnxruntime')}"
+        return Finding("providers", provider, level, told, _mend("onnxruntime", provider))
     told = f"onnxruntime {found['version']} gives the {found['values']} values of the test vectors, largest deviation"
     return Finding("providers", provider, "ok", f"{told} {found['largest']:.2g}")
 
 
-def _wheel(provider: str) -> str:
-    return _GPU_WHEEL if provider == "cuda" or installed_version(_GPU_WHEEL) else "onnxruntime"
-
-
-def _reinstall(name: str) -> str:
+def _mend(module: str, provider: str = "cpu") -> str:
+    """Return the command that mends a library which cannot be imported."""
+    if hiding_folder(module):
+        return "unset PYTHONPATH"
+    if module == "onnxruntime" and all(map(installed_version, RUNTIMES)):
+        return keep_one_runtime()
+    name = _wheel(provider) if module == "onnxruntime" else module
     found = installed_version(name)
     return pip_reinstall([f"{name}=={found}"]) if found else ""
+
+
+def _told_hidden(module: str) -> str:
+    folder = hiding_folder(module)
+    return f"; {folder}, which PYTHONPATH names, hides the installed one" if folder else ""
+
+
+def _wheel(provider: str) -> str:
+    return _GPU_WHEEL if provider == "cuda" or installed_version(_GPU_WHEEL) else "onnxruntime"
 
 
 def _kernels(found: dict[str, Any]) -> Iterator[Finding]:
@@ -106,5 +121,5 @@ def _cuda(built_in: list[str]) -> Finding:
     told = "this onnxruntime is built without CUDA"
     if not shows_gpu():
         return Finding("providers", "cuda", "absent", f"{told}, and this machine shows no NVIDIA GPU")
-    remedy = f"{pip_uninstall(['onnxruntime'])} && {pip_install([f'{_GPU_WHEEL}>=1.20'])}"
+    remedy = pip_replace(["onnxruntime"], [f"{_GPU_WHEEL}>=1.20"])
     return Finding("providers", "cuda", "absent", f"{told}; this machine has an NVIDIA GPU", remedy)

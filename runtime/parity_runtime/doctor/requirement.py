@@ -1,11 +1,13 @@
 """Requirements as distributions' metadata state them, in the forms that Parity's own have."""
 
 import operator
+import os
 import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution, version
+from pathlib import Path
 from typing import Any, Self
 
 _FORM = re.compile(
@@ -87,6 +89,18 @@ def installed_version(name: str) -> str | None:
         return version(name) or None
     except (PackageNotFoundError, KeyError, OSError, UnicodeDecodeError):
         return None
+
+
+def hiding_folder(name: str) -> str | None:
+    """Return the folder of ``PYTHONPATH`` from which a distribution's module comes in place of the installed one."""
+    if sys.flags.ignore_environment or installed_version(name) is None:
+        return None
+    installed = Path(str(distribution(name).locate_file(""))).resolve()
+    for folder in filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)):
+        there = Path(folder)
+        if there.resolve() != installed and ((there / name).is_dir() or (there / f"{name}.py").is_file()):
+            return folder
+    return None
 
 
 def release(text: str) -> tuple[tuple[int, ...], bool]:

@@ -16,7 +16,7 @@ from parity_runtime.inference.predictor import Predictor
 from parity_runtime.inference.training_range import shown_ends
 from parity_runtime.printable import counted
 from parity_runtime.scoring.prediction_columns import PredictionColumn, prediction_columns
-from parity_runtime.scoring.score_chunk import no_predictions
+from parity_runtime.scoring.score_chunk import no_predictions, run_accepted
 from parity_runtime.tables.chunk import Chunk
 from parity_runtime.tables.feature_columns import read_cells, read_inputs
 
@@ -103,10 +103,11 @@ def _explain(predictor: Predictor, chunk: Chunk, place: int, target: str | None)
 
 def _prediction(predictor: Predictor, chunk: Chunk, place: int) -> tuple[dict[str, Any] | None, str | None]:
     inputs, refused = read_inputs(predictor.contract, chunk)
+    if place not in refused:
+        chunk.refuse(refused)
+        columns = prediction_columns(predictor.contract, run_accepted(predictor, inputs, refused))
     if place in refused:
         return None, refused[place].problem
-    chunk.refuse(refused)
-    columns = prediction_columns(predictor.contract, predictor.run(inputs))
     if place in no_predictions(columns):
         return None, NO_FINITE_OUTPUT
     return {column.name: _answer(column, place) for column in columns}, None

@@ -126,7 +126,7 @@ class TableCounts:
 
         Args:
             chunk: its rows.
-            inputs: of the graph, by name; a row that was refused holds nothing there.
+            inputs: of the graph, by name; a row that was refused holds nothing of its own there.
             unpredicted: the rows without a prediction, bool ``[rows]``: their cells are read one by one.
             outputs: of the graph, by name.
         """

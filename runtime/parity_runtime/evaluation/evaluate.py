@@ -15,8 +15,8 @@ from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.inference.output_validation import NO_FINITE_OUTPUT
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.scoring.prediction_columns import prediction_columns
-from parity_runtime.scoring.score_chunk import no_predictions
-from parity_runtime.tables.chunk import Chunk, Refusal
+from parity_runtime.scoring.score_chunk import no_predictions, run_accepted
+from parity_runtime.tables.chunk import Chunk, Refusal, Refused
 from parity_runtime.tables.feature_columns import chunk_inputs
 
 Observe = Callable[[Arrays, Arrays, NDArray[Any]], None]
@@ -142,6 +142,9 @@ def _answers(predictor: Predictor, chunk: Chunk) -> tuple[Arrays, Arrays]:
     """
     contract = predictor.contract
     inputs = chunk_inputs(contract, chunk)
-    outputs = predictor.run(inputs)
-    chunk.refuse(dict.fromkeys(no_predictions(prediction_columns(contract, outputs)), Refusal(NO_FINITE_OUTPUT)))
+    refused = Refused()
+    outputs = run_accepted(predictor, inputs, refused)
+    for row in no_predictions(prediction_columns(contract, outputs)):
+        refused.setdefault(row, Refusal(NO_FINITE_OUTPUT))
+    chunk.refuse(refused)
     return inputs, outputs

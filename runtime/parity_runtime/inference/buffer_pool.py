@@ -1,20 +1,22 @@
 """Small batches through memory that onnxruntime is bound to once, which halves the cost of asking for a row."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 from numpy import isfinite
 from numpy.typing import NDArray
 
-from parity_runtime.errors import InputError, first_line, out_of_memory
 from parity_runtime.inference.input_validation import Arrays
 from parity_runtime.inference.ready_inputs import FEW
 from parity_runtime.tensor_spec import TensorSpec
 
 OutputNames = str | tuple[str, ...]
 """An output's name, or the names of several."""
+
+Refused = Callable[[Arrays, Exception], Exception]
+"""Makes what onnxruntime raised for inputs an error of ours."""
 
 _MOST_BYTES = 2**16  # of an input or of one output; up to here copying is cheaper than handing over another array
 _MOST_SPARE = 8  # buffers of one shape; more than that many threads at once make some anew
@@ -50,10 +52,11 @@ class Buffers:
 class BufferPool:
     """Bound buffers of one session, by outputs and shape; any number of threads may run at once."""
 
-    def __init__(self, session: Any, source: TensorSpec) -> None:
+    def __init__(self, session: Any, source: TensorSpec, refused: Refused) -> None:
         self._run = session.run_with_iobinding
         self._session = session
         self._source = source
+        self._refused = refused
         self._free: dict[tuple[OutputNames, tuple[int, ...]], deque[Buffers]] = {}
 
     def run_cached(self, names: OutputNames, rows: NDArray[Any]) -> Any:
@@ -113,7 +116,7 @@ class BufferPool:
         try:
             self._run(buffers.binding)
         except Exception as error:  # onnxruntime's exceptions derive from Exception directly
-            raise refused(error) from error
+            raise self._refused({self._source.name: buffers.rows}, error) from error
         output = buffers.output.copy()
         free.append(buffers)
         return output
@@ -121,13 +124,6 @@ class BufferPool:
 
 def _output_names(outputs: Arrays) -> OutputNames:
     return next(iter(outputs)) if len(outputs) == 1 else tuple(outputs)
-
-
-def refused(error: Exception) -> InputError | MemoryError:
-    """Return our error for what onnxruntime raised when it ran."""
-    if out_of_memory(error):
-        return MemoryError(f"onnxruntime cannot run these inputs: {first_line(error)}")
-    return InputError(f"onnxruntime cannot run these inputs: {first_line(error)}")
 
 
 def bind(method: Any, name: str, array: NDArray[Any]) -> None:

@@ -1,6 +1,7 @@
 """How checked arrays go through a session: whole, in tiles that fit the cache, or through bound buffers."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,8 @@ from numpy.typing import NDArray
 
 from parity_runtime.contract import ModelContract, batch_name
 from parity_runtime.errors import InputError
-from parity_runtime.inference.buffer_pool import BufferPool, OutputNames, bind, refused
+from parity_runtime.inference.buffer_pool import BufferPool, OutputNames, bind
+from parity_runtime.inference.checked_arrays import Shaped
 from parity_runtime.inference.input_validation import Arrays, dimensions
 from parity_runtime.inference.output_array import check_out
 from parity_runtime.inference.session import session_provider
@@ -43,7 +45,8 @@ class Executor:
         self._provider = session_provider(session)
         self._in_rows = first == {(self._batch,)} and self._provider == "cpu"
         bound = self._in_rows and len(contract.inputs) == 1 and contract.inputs[0].dtype != "string"
-        self._pool = BufferPool(session, contract.inputs[0]) if bound else None
+        self._refused = partial(_refused, session, contract)
+        self._pool = BufferPool(session, contract.inputs[0], self._refused) if bound else None
         named = {size for spec in contract.inputs for size in spec.shape if isinstance(size, str)}
         # An output's dimension may be computed from others ("2*time"): only onnxruntime knows its size then.
         self._allocatable = {
@@ -71,7 +74,7 @@ class Executor:
         except (MemoryError, InputError):
             raise
         except Exception as error:  # onnxruntime's exceptions derive from Exception directly
-            raise refused(error) from error
+            raise self._refused(arrays, error) from error
 
     def run_into(self, name: str, arrays: Arrays, out: NDArray[Any]) -> None:
         """Write an output into an array.
@@ -96,7 +99,7 @@ class Executor:
         try:
             self._tiles(rows, {name: out}, self._tile(sizes) if self._contract.row_independent else len(rows))
         except Exception as error:  # onnxruntime's exceptions derive from Exception directly
-            raise refused(error) from error
+            raise self._refused(arrays, error) from error
 
     def _run(self, names: Sequence[str], arrays: Arrays, sizes: Sizes) -> list[NDArray[Any]]:
         if self._pool is not None and self._allocatable.issuperset(names):
@@ -118,7 +121,7 @@ class Executor:
         try:
             found: list[NDArray[Any]] = self._session.run(names, arrays)
         except Exception as error:  # onnxruntime's exceptions derive from Exception directly
-            raise refused(error) from error
+            raise self._refused(arrays, error) from error
         return found
 
     def run_on_device(self, names: Sequence[str], tensors: Mapping[str, "DeviceTensor"]) -> list[Any]:
@@ -136,7 +139,7 @@ class Executor:
             binding.synchronize_inputs()  # onnxruntime's stream does not wait for the one that fills them
             self._session.run_with_iobinding(binding)
         except Exception as error:  # onnxruntime's exceptions derive from Exception directly
-            raise refused(error) from error
+            raise self._refused(_in_memory(tensors, self._provider), error) from error
         return list(binding.get_outputs())
 
     def _slices(self, names: Sequence[str], arrays: Arrays, tile: int) -> list[NDArray[Any]]:
@@ -175,6 +178,19 @@ class Executor:
         specs = [self._outputs[name] for name in names]
         shapes = [tuple(sizes.get(size, 0) if isinstance(size, str) else size for size in spec.shape) for spec in specs]
         return [np.zeros(shape, spec.dtype) for shape, spec in zip(shapes, specs, strict=True)]
+
+
+def _refused(
+    session: Any, contract: ModelContract, inputs: Mapping[str, Shaped], error: Exception
+) -> InputError | MemoryError:
+    from parity_runtime.inference.run_errors import RunErrors  # noqa: PLC0415 -- where a run fails, as few do
+
+    return RunErrors(session, contract).of(inputs, error)
+
+
+def _in_memory(tensors: Mapping[str, "DeviceTensor"], provider: str) -> Mapping[str, Shaped]:
+    """Return the arrays of tensors that lie in memory; those of a device as they are."""
+    return {name: tensor.value.numpy() for name, tensor in tensors.items()} if provider == "cpu" else tensors
 
 
 def _never(names: OutputNames, rows: NDArray[Any]) -> None:

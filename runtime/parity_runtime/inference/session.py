@@ -35,11 +35,11 @@ def import_onnxruntime() -> Any:
         import onnxruntime  # noqa: PLC0415 -- the contract and the package work without it
 
         onnxruntime.InferenceSession  # noqa: B018 -- uninstalling one of two wheels leaves an empty package
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            'onnxruntime is not installed; from a checkout of Parity: pip install ".[cpu]" (or ".[gpu]")'
-        ) from error
     except (ImportError, AttributeError) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "onnxruntime":
+            raise MissingExtraError(
+                'onnxruntime is not installed; from a checkout of Parity: pip install ".[cpu]" (or ".[gpu]")'
+            ) from error
         if out_of_memory(error):
             raise MemoryError(f"onnxruntime cannot be loaded ({first_line(error)})") from error
         remedy = _both_wheels() or "pip uninstall it and install it again"

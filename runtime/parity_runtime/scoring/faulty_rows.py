@@ -1,4 +1,4 @@
-"""A batch of which some row cannot be read, taken apart: which rows these are, and the rest of it."""
+"""A batch of which some row is refused, taken apart: which rows these are, and the rest of it."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -19,21 +19,21 @@ Faults = dict[int, InputError]
 
 
 def without_faulty_rows(
-    read: Callable[[Any], Arrays], batch: Any, rows: int, error: InputError
+    answer: Callable[[Any], Arrays], batch: Any, rows: int, error: InputError
 ) -> tuple[Arrays, Faults, NDArray[np.bool_]]:
-    """Return what is read of a batch without the rows that are refused.
+    """Return the answers to a batch without the rows that are refused.
 
-    What a check refuses is left out, and the rest is read again, until nothing is refused: a check says all of its
+    What a check refuses is left out, and the rest is answered again, until nothing is refused: a check says all of its
     rows at once (`InputError.of_each_row`), so that there are as many turns as checks that refuse some.
 
     Args:
-        read: raises `InputError` for rows that it refuses.
+        answer: raises `InputError` for rows that it refuses.
         batch: rows, as `rows_at` takes them.
         rows: how many there are.
-        error: what ``read`` raised for all of them.
+        error: what ``answer`` raised for all of them.
 
     Returns:
-        What ``read`` returns for the others; the errors of those that were refused; which were not, bool ``[rows]``.
+        What ``answer`` returns for the others; the errors of those that were refused; which were not, bool ``[rows]``.
 
     Raises:
         InputError: one that is no row's fault, as of a column that is missing: it would be any row's.
@@ -48,13 +48,13 @@ def without_faulty_rows(
         faults |= {int(left[place]): fault for place, fault in found.items()}
         left = np.delete(left, list(found))
         try:
-            inputs = read(rows_at(batch, left))
+            outputs = answer(rows_at(batch, left))
         except InputError as other:
             error = other
             continue
         accepted = np.zeros(rows, np.bool_)
         accepted[left] = True
-        return inputs, dict(sorted(faults.items())), accepted
+        return outputs, dict(sorted(faults.items())), accepted
 
 
 def taken_names(contract: ModelContract) -> set[str]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from parity_runtime.contract import ModelContract, is_encoded
 from parity_runtime.errors import InputError
-from parity_runtime.inference.input_validation import Arrays, named_inputs, table_inputs
+from parity_runtime.inference.input_validation import Arrays, table_inputs
 from parity_runtime.inference.output_validation import NO_FINITE_OUTPUT, rows_without_answer
 from parity_runtime.inference.predictor import Predictor
 from parity_runtime.scoring.faulty_rows import (
@@ -57,25 +57,26 @@ def answer_rows(predictor: Predictor, batch: Any, errors: Errors, look: Look) ->
             return outputs, {}
         answered = np.ones(output_rows(contract, outputs), np.bool_)
         return _finite(contract, outputs, answered, {}, errors)
-    inputs, faults, answered = _taken_apart(contract, batch, refused, look)
-    return _finite(contract, predictor.run(inputs), answered, faults, errors)
+    outputs, faults, answered = _taken_apart(predictor, batch, refused, look)
+    return _finite(contract, outputs, answered, faults, errors)
 
 
 def _taken_apart(
-    contract: ModelContract, batch: Any, error: InputError, look: Look
+    predictor: Predictor, batch: Any, error: InputError, look: Look
 ) -> tuple[Arrays, Faults, NDArray[np.bool_]]:
-    """Return the inputs of the rows that can be read, the errors of the others, and which can, bool ``[rows]``."""
+    """Return the outputs of the rows that are accepted, the errors of the others, and which are, bool ``[rows]``."""
+    contract = predictor.contract
     taken = taken_names(contract)
     refuse_text_columns(contract, batch, error)
 
-    def read(rows: Any) -> Arrays:
+    def answer(rows: Any) -> Arrays:
         try:
-            return named_inputs(contract, _looked_at(contract, rows, look))
+            return predictor.run(_looked_at(contract, rows, look))
         except InputError as other:
             refuse_text_columns(contract, batch, other)
             raise
 
-    return without_faulty_rows(read, taken_columns(batch, taken), row_count(batch, taken), error)
+    return without_faulty_rows(answer, taken_columns(batch, taken), row_count(batch, taken), error)
 
 
 def _looked_at(contract: ModelContract, batch: Any, look: Look) -> Any:
@@ -97,7 +98,7 @@ def _finite(
 
     Args:
         contract: of the model.
-        outputs: of the rows that could be read.
+        outputs: of the rows that were accepted.
         answered: which they are, bool ``[rows]``; those whose outputs are not finite are taken out.
         faults: the errors of the others.
         errors: ``skip`` or ``null``.

@@ -76,7 +76,7 @@ def score(
         blank_rows(inputs, refused)
     if errors == "raise":
         chunk.refuse(_with_way_out(refused) if predictor.contract.row_independent else refused)
-    outputs = predictor.run(inputs)
+    outputs = run_accepted(predictor, inputs, refused)
     predictions = prediction_columns(predictor.contract, outputs)
     if outside is not None and out_of_range == "mark":
         predictions.append(PredictionColumn(OUT_OF_RANGE, np.asarray(outside.any(axis=1))))
@@ -93,6 +93,40 @@ def score(
         answers = [answer.keep(kept) for answer in predictions]
         return Scored(chunk.keep(kept), answers, unpredicted[kept], faults, observed)
     return Scored(chunk, predictions, unpredicted, faults, observed)
+
+
+def run_accepted(predictor: Predictor, inputs: Arrays, refused: Refused) -> Arrays:
+    """Return the outputs for a chunk; those of rows that the graph itself refuses, which are added, mean nothing.
+
+    Args:
+        predictor: of the package.
+        inputs: of the chunk; refused rows are blanked.
+        refused: what is wrong with its rows.
+
+    Raises:
+        InputError: the graph refuses the inputs, and that is no row's fault.
+        ConformanceError: the graph predicts a label that is no class of the contract.
+    """
+    try:
+        return predictor.run(inputs)
+    except InputError as error:
+        if error.row is None:
+            raise
+        for fault in error.of_each_row():
+            refused.setdefault(fault.row - 1, Refusal(fault.problem, fault.column))  # type: ignore[operator] # it has one
+        _cover(inputs, refused)
+        return predictor.run(inputs)
+
+
+def _cover(inputs: Arrays, refused: Refused) -> None:
+    """Put the cells of a row that the graph takes in place of those of refused rows."""
+    rows = len(next(iter(inputs.values())))
+    accepted = next((row for row in range(rows) if row not in refused), None)
+    if accepted is None:
+        blank_rows(inputs, refused)
+        return
+    for array in inputs.values():
+        array[list(refused)] = array[accepted]
 
 
 def _with_way_out(refused: Refused) -> Refused:
