@@ -41,7 +41,8 @@ function startingCandidates() {
 // Squared: which of two is larger is all that counts.
 const distance = (one, other) => (one[0] - other[0]) ** 2 + (one[1] - other[1]) ** 2 + (one[2] - other[2]) ** 2;
 
-// A place in Oklab, where equal distances look alike: lightness, green to red, blue to yellow.
+// A place in Oklab (B. Ottosson, "A perceptual color space for image processing", 2020), where equal distances look alike:
+// lightness, green to red, blue to yellow.
 function oklab(color) {
   const linear = channels(color).map((value) =>
     value > 10.31475 ? ((value / 255 + 0.055) / 1.055) ** 2.4 : value / 255 / 12.92,
