@@ -16,6 +16,7 @@ ray = pytest.importorskip("ray", reason="the extra [ray] is not installed")
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_cluster"), pytest.mark.filterwarnings("ignore")]
 
+MANY = 400  # parts, of which an engine is handed some ahead
 FAILING_JOBS = """
 import ray, sys
 from parity_runtime import InputError
@@ -55,7 +56,7 @@ def test_what_waits_for_a_worker_when_a_job_fails_does_not_begin(tmp_path: Path)
 
     with RayEngine(None) as engine:
         with pytest.raises(InputError, match="refused"):
-            list(engine.map(begin, [TablePart(number, "", "", 0) for number in range(60)]))
+            list(engine.map(begin, [TablePart(number, "", "", 0) for number in range(MANY)]))
         begun = len(list(tmp_path.iterdir()))
-        assert list(engine.map(lambda part: part.number, [TablePart(60, "", "", 0)])) == [60]  # behind the others
-        assert len(list(tmp_path.iterdir())) <= begun + 3 < 60  # the cluster has three CPUs
+        assert list(engine.map(lambda part: part.number, [TablePart(MANY, "", "", 0)])) == [MANY]  # behind the others
+        assert len(list(tmp_path.iterdir())) <= begun + 3 < MANY  # the cluster has three CPUs
