@@ -77,9 +77,12 @@ def _resolved(one: dict[str, Any], schema: dict[str, Any]) -> tuple[dict[str, An
     there = _by_id().get(urn, schema)
     referred = functools.reduce(lambda inner, key: inner[key], pointer.strip("/").split("/"), there)
     found, there = _resolved(referred, there)
-    properties = {name: found["properties"].get(name, {}) | more for name, more in one.get("properties", {}).items()}
-    own = {key: value for key, value in one.items() if key not in ("$ref", "properties")}
-    return found | own | ({"properties": found["properties"] | properties} if properties else {}), there
+    whole = found | {key: value for key, value in one.items() if key != "$ref"}
+    if "properties" in one:
+        inherited = found.get("properties", {})
+        more = {name: inherited.get(name, {}) | value for name, value in one["properties"].items()}
+        whole["properties"] = inherited | more
+    return whole, there
 
 
 @functools.cache

@@ -155,8 +155,8 @@ def _compared(contract: ModelContract, report: Report) -> str:
     where = counted(len(report.results), "configuration")
     judge = report.judge.removesuffix(" in float64")
     table = [f"{where} of {backends} against {judge} in float64:", "\n".join(rows), _legend(contract, compared)]
-    if report.beside_jumps():
-        lines = "\n".join(f"- {line}" for line in report.beside_jumps())
+    if jumps := report.jump_notes():
+        lines = "\n".join(f"- {line}" for line in jumps)
         table.insert(2, f"The largest deviations leave out these values:\n\n{lines}")
     if report.encoder:
         table.append(

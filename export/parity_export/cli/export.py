@@ -87,7 +87,7 @@ def summary(exported: Exported) -> list[str]:
     for name, tolerance in exported.contract.tolerance.items():
         worst = max(found.max_abs for found in report.differences(name, "ordinary"))
         lines.append(f"  {name}: largest deviation from float64 {worst:.3g}; allowed {tolerance.in_words}")
-    lines += [f"  {line}" for line in report.beside_jumps()]
+    lines += [f"  {line}" for line in report.jump_notes()]
     cosines = [found.max_abs for found in report.differences(COSINE, "ordinary")]
     if cosines:
         lines.append(f"  smallest cosine with torch's vectors: 1 - {max(cosines):.3g}")

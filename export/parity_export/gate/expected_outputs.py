@@ -181,7 +181,7 @@ class ExpectedOutputs:
             return relative_tolerance(exact, logits, sigmoid=sigmoid)
         allowed = np.zeros(exact.shape)
         for rows in groups(self.probes).values():
-            own = self.deviations(PROBABILITIES, rows).parts()
+            own = self.deviations(PROBABILITIES, rows).relative_to_values()
             allowed[rows] = relative_tolerance(exact[rows], logits[rows], own, sigmoid=sigmoid)
         return allowed
 

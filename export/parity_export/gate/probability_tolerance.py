@@ -28,7 +28,7 @@ def relative_tolerance(
     Args:
         exact: ``[rows, ..., classes]``.
         logits: allowed deviation of each logit ``[rows, ..., k]``, k = 1 for two classes with one logit.
-        own: largest deviation of honest evaluations, a part of each probability, of the shape of ``exact``, for a
+        own: largest deviation of honest evaluations, divided by each probability, of the shape of ``exact``, for a
             module whose probabilities do not come from the logits.
         sigmoid: each probability is the sigmoid of one logit; else they are the softmax of all.
     """

@@ -76,7 +76,7 @@ class Report:
                 found[one.output] = max(found.get(one.output, 0.0), one.max_abs)
         return found
 
-    def beside_jumps(self) -> list[str]:
+    def jump_notes(self) -> list[str]:
         """Return a line for each output with values beside a jump of the module, which the tolerance does not hold."""
         found: dict[str, list[Difference]] = {}
         for one in (one for result in self.results for one in result.differences if one.beside_jumps):

@@ -77,9 +77,9 @@ class Deviations:
         largest, own = (_relative(_matrix(array), scale) for array in (self.largest, self.own))
         return self._jumps(largest, own, least)
 
-    def parts(self) -> NDArray[np.float64]:
-        """Return the largest deviations as parts of the exact answers, of their shape; 0 of a jump and of a zero."""
-        largest, own = (_matrix(_part(array, self.exact)) for array in (self.largest, self.own))
+    def relative_to_values(self) -> NDArray[np.float64]:
+        """Return the largest deviations, each divided by its exact answer, of their shape; 0 for jumps and zeros."""
+        largest, own = (_matrix(_relative_to(self.exact, array)) for array in (self.largest, self.own))
         jumping = self._jumps(largest, own, LEAST) & self.jumps(ROUNDED)
         return np.asarray(np.where(jumping, 0.0, largest).reshape(self.exact.shape))
 
@@ -138,7 +138,7 @@ def _matrix(array: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.where(np.abs(matrix) <= _LARGEST, matrix, 0.0))  # NaN is neither
 
 
-def _part(deviation: NDArray[np.float64], exact: NDArray[np.float64]) -> NDArray[np.float64]:
+def _relative_to(exact: NDArray[np.float64], deviation: NDArray[np.float64]) -> NDArray[np.float64]:
     with np.errstate(over="ignore", invalid="ignore"):
         return np.asarray(np.divide(deviation, exact, out=np.zeros_like(deviation), where=exact > TINY))
 

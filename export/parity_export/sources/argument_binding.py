@@ -104,7 +104,7 @@ class Binding:
         """
         nested = any(len(group) > 1 or group[0] != name for name, group in self.groups.items())
         keywords = self.by_name and not set(self.groups) <= {*_named(self.signature)}
-        if not (nested or keywords or self.outputs.outputs or self.as_float32 or _is_named_as_torch_s_own(self.module)):
+        if not (nested or keywords or self.outputs.outputs or self.as_float32 or _has_reserved_name(self.module)):
             return self
         called = _Called(self)
         return Binding(called, self.names, inspect.signature(called.forward), {name: [name] for name in self.names},
@@ -127,7 +127,7 @@ class Binding:
         return f"{spelled}: the inputs are taken by position, {pairs}"
 
 
-def _is_named_as_torch_s_own(module: nn.Module) -> bool:
+def _has_reserved_name(module: nn.Module) -> bool:
     """Whether a child or a tensor has the name of an attribute of the module that torch makes: ``code``, ``graph``."""
     named = (module._modules, module._parameters, module._buffers)
     return any(hasattr(torch.fx.GraphModule, name) for names in named for name in names)
