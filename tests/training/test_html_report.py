@@ -278,6 +278,8 @@ def test_a_package_has_the_page_of_its_run_without_a_row_s_cells(copy: Run, tmp_
 def test_a_package_of_a_module_has_a_page_without_metrics() -> None:
     page = Page(report_page(read_facts(DATA / "species")))
     assert "Nothing is known of how good it is" in page.text and not page.figures
+    assert "all, 1 thread" in page.text and "1 threads" not in page.text
+    assert "target" not in page.text  # the contract names none
     check_alone(page)
 
 

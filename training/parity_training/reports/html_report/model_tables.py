@@ -7,7 +7,7 @@ from parity_runtime import Feature
 from parity_runtime.drift.column_counts import ColumnCounts
 from parity_runtime.drift.profile import Profile
 from parity_runtime.feature import timestamp_text
-from parity_runtime.printable import printable, shown
+from parity_runtime.printable import counted, printable, shown
 from parity_training.reports.column_report import encoding
 from parity_training.reports.html_report.facts import Facts
 from parity_training.reports.number_text import short
@@ -86,7 +86,8 @@ def _categories(feature: Feature, counts: ColumnCounts | None) -> str:
 def data_of(facts: Facts) -> Pairs:
     """Return where the rows are from, and how many are for what."""
     contract, found = facts.contract, facts.evaluation
-    told: Pairs = [("task", contract.task), ("target", ", ".join(cut(name) for name in contract.targets))]
+    told: Pairs = [("task", contract.task)]
+    told += [("target", ", ".join(cut(name) for name in contract.targets))] if contract.targets else []
     if contract.classes:
         few = ", ".join(cut(label, 40) for label in contract.classes[: _FEW * 2])
         more = f", … ({len(contract.classes)} in all)" if len(contract.classes) > _FEW * 2 else ""
@@ -148,7 +149,7 @@ def parity_of(facts: Facts) -> list[dict[str, Any]]:
 
 def _backend(row: dict[str, Any]) -> str:
     parts = (row.get("runtime"), row.get("provider"), row.get("optimization"))
-    threads = f"{row['threads']} threads" if isinstance(row.get("threads"), int) else None
+    threads = counted(row["threads"], "thread") if isinstance(row.get("threads"), int) else None
     return ", ".join(cut(part) for part in (*parts, threads) if part)
 
 
